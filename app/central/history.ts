@@ -1,0 +1,148 @@
+/**
+ * Orders as central has them, for the api: a read-only connection of its own on the applier's
+ * file. Central is late, never wrong: each body has the values of the last applied change.
+ */
+import type { Database } from "bun:sqlite";
+import { and, desc, eq, gte, lt, type SQL, sql } from "drizzle-orm";
+import { type BunSQLiteDatabase, drizzle } from "drizzle-orm/bun-sqlite";
+import type {
+  AccountId,
+  ClientOrderId,
+  InstrumentSymbol,
+  OrderId,
+} from "../../shards/domain/brands.ts";
+import { OperatingError, reasonOf } from "../../shards/process/failure.ts";
+import { openForReading } from "./embedded/sqlite-file.ts";
+import { renderOrderRow } from "./order-row.ts";
+import { orders } from "./schema.ts";
+
+/** The last order of a page; the next page starts after it. */
+export interface HistoryPlace {
+  /** Milliseconds since 1970. */
+  readonly createdAt: number;
+  readonly orderId: number;
+}
+
+export interface HistoryQuery {
+  readonly accountId: AccountId;
+  readonly symbol: InstrumentSymbol | null;
+  /** Creation in ms since 1970, inclusive; null: from the first. */
+  readonly from: number | null;
+  /** Exclusive; null: to the newest. */
+  readonly to: number | null;
+  /** Orders of one page, 1 or more. */
+  readonly limit: number;
+  readonly after: HistoryPlace | null;
+}
+
+export interface HistoryPage {
+  /** JSON text of each order, newest first by (createdAt, orderId). */
+  readonly bodies: string[];
+  /** null on the last page. */
+  readonly next: HistoryPlace | null;
+}
+
+/** Every method throws a retryable `OperatingError` when central can't be read now. */
+export interface OrderHistory {
+  /** The order as it is in central, in the shape of `renderOrder`. */
+  order(accountId: AccountId, orderId: OrderId): Promise<string | undefined>;
+  /** The newest with that client order id. Walks the account's orders: for single questions. */
+  find(
+    accountId: AccountId,
+    symbol: InstrumentSymbol,
+    clientOrderId: ClientOrderId,
+  ): Promise<string | undefined>;
+  page(query: HistoryQuery): Promise<HistoryPage>;
+  close(): void;
+}
+
+/** Opens the file at the first question, since the applier may not have made it yet. */
+export const openSqliteHistory = (path: string): OrderHistory => new SqliteHistory(path);
+
+class SqliteHistory implements OrderHistory {
+  readonly #path: string;
+  #open: { readonly connection: Database; readonly tables: BunSQLiteDatabase } | null = null;
+
+  constructor(path: string) {
+    this.#path = path;
+  }
+
+  async order(accountId: AccountId, orderId: OrderId): Promise<string | undefined> {
+    const [body] = this.#read(
+      and(eq(orders.orderId, orderId), eq(orders.accountId, accountId)),
+      1,
+    ).map(renderOrderRow);
+    return body;
+  }
+
+  async find(
+    accountId: AccountId,
+    symbol: InstrumentSymbol,
+    clientOrderId: ClientOrderId,
+  ): Promise<string | undefined> {
+    const [body] = this.#read(
+      and(
+        eq(orders.accountId, accountId),
+        eq(orders.symbol, symbol),
+        eq(orders.clientOrderId, clientOrderId),
+      ),
+      1,
+    ).map(renderOrderRow);
+    return body;
+  }
+
+  async page(query: HistoryQuery): Promise<HistoryPage> {
+    const { accountId, symbol, from, to, limit, after } = query;
+    const rows = this.#read(
+      and(
+        eq(orders.accountId, accountId),
+        symbol === null ? undefined : eq(orders.symbol, symbol),
+        from === null ? undefined : gte(orders.createdAt, from),
+        to === null ? undefined : lt(orders.createdAt, to),
+        after === null ? undefined : isAfter(after),
+      ),
+      limit + 1,
+    );
+    const shown = rows.slice(0, limit);
+    const last = shown.at(-1);
+    const more = rows.length > limit && last !== undefined;
+    return {
+      bodies: shown.map(renderOrderRow),
+      next: more ? { createdAt: last.createdAt, orderId: last.orderId } : null,
+    };
+  }
+
+  close(): void {
+    this.#open?.connection.close();
+    this.#open = null;
+  }
+
+  /** One short statement, all rows at once: an open cursor would keep the log from starting over. */
+  #read(where: SQL | undefined, limit: number) {
+    try {
+      this.#open ??= open(this.#path);
+      return this.#open.tables
+        .select()
+        .from(orders)
+        .where(where)
+        .orderBy(desc(orders.createdAt), desc(orders.orderId))
+        .limit(limit)
+        .all();
+    } catch (error) {
+      throw new OperatingError(
+        "central_unavailable",
+        `read ${this.#path}: ${reasonOf(error)}; the applier makes and fills this file`,
+        { retryable: true, cause: error },
+      );
+    }
+  }
+}
+
+const open = (path: string) => {
+  const connection = openForReading(path);
+  return { connection, tables: drizzle({ client: connection }) };
+};
+
+/** Older than that place, in the order of the index. */
+const isAfter = ({ createdAt, orderId }: HistoryPlace): SQL =>
+  sql`(${orders.createdAt}, ${orders.orderId}) < (${createdAt}, ${orderId})`;

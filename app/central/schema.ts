@@ -1,0 +1,107 @@
+/** Central's tables as drizzle sees them; `migrations/central` makes them. */
+import { index, integer, primaryKey, sqliteTable, text } from "drizzle-orm/sqlite-core";
+
+export const central = sqliteTable("central", {
+  id: integer().primaryKey(),
+  centralId: text("central_id").notNull(),
+  createdAt: integer("created_at").notNull(),
+});
+
+export const shardEpoch = sqliteTable("shard_epoch", {
+  shard: text().primaryKey(),
+  epoch: integer().notNull(),
+  grantedAt: integer("granted_at").notNull(),
+});
+
+export const streamCursor = sqliteTable(
+  "stream_cursor",
+  {
+    shard: text().notNull(),
+    partition: integer().notNull(),
+    epoch: integer().notNull(),
+    seq: integer().notNull(),
+    hash: text().notNull(),
+  },
+  (table) => [primaryKey({ columns: [table.shard, table.partition] })],
+);
+
+export const stoppedStream = sqliteTable(
+  "stopped_stream",
+  {
+    shard: text().notNull(),
+    epoch: integer().notNull(),
+    partition: integer().notNull(),
+    code: text({
+      enum: ["gap", "hash_mismatch", "old_epoch", "unreadable", "refused_by_store"],
+    }).notNull(),
+    detail: text().notNull(),
+    stoppedAt: integer("stopped_at").notNull(),
+  },
+  (table) => [primaryKey({ columns: [table.shard, table.epoch, table.partition] })],
+);
+
+export const orders = sqliteTable(
+  "orders",
+  {
+    orderId: integer("order_id").primaryKey(),
+    accountId: integer("account_id").notNull(),
+    clientOrderId: text("client_order_id").notNull(),
+    symbol: text().notNull(),
+    side: text().notNull(),
+    type: text().notNull(),
+    timeInForce: text("time_in_force"),
+    goodTillDate: integer("good_till_date"),
+    price: text(),
+    quantity: text().notNull(),
+    executedQuantity: text("executed_quantity").notNull(),
+    averagePrice: text("average_price"),
+    status: text().notNull(),
+    /** 0 or 1. */
+    reduceOnly: integer("reduce_only").notNull(),
+    positionSide: text("position_side").notNull(),
+    selfTradePrevention: text("self_trade_prevention").notNull(),
+    createdAt: integer("created_at").notNull(),
+    updatedAt: integer("updated_at").notNull(),
+    /** These five are the receipt: where the order was accepted. */
+    shard: text().notNull(),
+    epoch: integer().notNull(),
+    commitSeq: integer("commit_seq").notNull(),
+    partition: integer().notNull(),
+    seq: integer().notNull(),
+    version: integer().notNull(),
+  },
+  (table) => [
+    index("orders_history").on(table.accountId, table.createdAt, table.orderId, table.symbol),
+  ],
+);
+
+export const outcomes = sqliteTable(
+  "outcomes",
+  {
+    shard: text().notNull(),
+    epoch: integer().notNull(),
+    commitSeq: integer("commit_seq").notNull(),
+    /** Milliseconds since 1970, at the shard's commit; decides the retention. */
+    at: integer().notNull(),
+    value: text().notNull(),
+  },
+  (table) => [primaryKey({ columns: [table.shard, table.epoch, table.commitSeq] })],
+);
+
+export const schemaMigration = sqliteTable("schema_migration", {
+  id: text().primaryKey(),
+  /** SHA-256 of the file's text, hex. */
+  checksum: text().notNull(),
+  appliedAt: integer("applied_at").notNull(),
+});
+
+/** All of central's tables, for the test that compares them with the migrated file. */
+export const CENTRAL_TABLES = {
+  central,
+  shardEpoch,
+  streamCursor,
+  stoppedStream,
+  orders,
+  outcomes,
+  schemaMigration,
+};

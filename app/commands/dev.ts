@@ -1,0 +1,189 @@
+/**
+ * `sluice dev`: the whole system on this machine, each writer, the applier and the api as a process
+ * of its own under one supervisor. All but the api listen on loopback, on ports picked once.
+ */
+
+import type { AccountId } from "../../shards/domain/brands.ts";
+import { systemClock } from "../../shards/process/clock.ts";
+import { EXIT, UsageError } from "../../shards/process/failure.ts";
+import { createLogger, type LogLevel } from "../../shards/process/logger.ts";
+import { onStopSignal } from "../../shards/process/signals.ts";
+import { type Config, isLoopback, type LoadedConfig } from "../config.ts";
+import { pickPorts } from "../supervisor/ports.ts";
+import { type ChildSpec, supervise } from "../supervisor/supervisor.ts";
+import { findShard, hostPort } from "./addresses.ts";
+import { obtainDevSecret, prepareDataDir } from "./data-dir.ts";
+import { createSigner } from "./signing.ts";
+
+const LOOPBACK = "127.0.0.1";
+const DRAIN_MS_MAX = 10_000;
+const ROUTING_MS_MAX = 1000;
+const ROUTING_LOOK_MS = 10;
+/** Unless one is configured: the terminal should show the address and what goes wrong. */
+const LOG_LEVEL = "warn";
+const TOKEN_ACCOUNT = 42 as AccountId;
+const TOKEN_TTL_MS = 24 * 3_600_000;
+
+export interface DevArguments {
+  /** Shards that take a new epoch at this start. */
+  readonly newEpoch: readonly string[];
+}
+
+/** Resolves with the exit code when every process has ended. */
+export const runDev = async (loaded: LoadedConfig, args: DevArguments): Promise<number> => {
+  const { config } = loaded;
+  for (const name of args.newEpoch) findShard(config, "--new-epoch", name);
+  refuseDevSecretOffLoopback(config);
+  prepareDataDir(config.dataDir);
+  const withOwnKey = config.jwtSecret === undefined && config.jwtKeys === undefined;
+  const devSecret = withOwnKey ? obtainDevSecret(config.dataDir) : undefined;
+  const tree = planTree(loaded, args, devSecret);
+  const supervisor = supervise({
+    drainGroups: tree.drainGroups,
+    drainTimeMsMax: DRAIN_MS_MAX,
+    clock: systemClock,
+    logger: createLogger("dev", logLevelOf(loaded)),
+  });
+  const stop = Promise.withResolvers<"stop">();
+  onStopSignal(() => stop.resolve("stop"), supervisor.kill);
+  const first = await Promise.race([supervisor.started, stop.promise]);
+  let exitCode: number = EXIT.well;
+  if (typeof first === "object") {
+    console.error(`${first.refused} could not start, so dev ends.`);
+    exitCode = EXIT.wrongUse;
+  } else if (first === "serving") {
+    const address = addressOf(config, tree.apiPort);
+    await untilRouting(address);
+    console.log(await banner(config, address));
+    await stop.promise;
+  }
+  await supervisor.stop();
+  return exitCode;
+};
+
+const logLevelOf = ({ config, effective }: LoadedConfig): LogLevel => {
+  const isDefault = effective.some((s) => s.path === "logLevel" && s.source === "default");
+  return isDefault ? LOG_LEVEL : config.logLevel;
+};
+
+/** That secret lies readable in the data folder and was never meant to guard a network. */
+const refuseDevSecretOffLoopback = (config: Config): void => {
+  if (isLoopback(config.host) || config.jwtSecret !== undefined || config.jwtKeys !== undefined) {
+    return;
+  }
+  throw new UsageError(
+    `--host ${config.host} is off loopback, and the secret that dev makes is for this machine ` +
+      `only: set SLUICE_JWT_SECRET (32 bytes at least) or SLUICE_JWT_KEYS, or leave --host out.`,
+  );
+};
+
+interface Tree {
+  readonly drainGroups: readonly (readonly ChildSpec[])[];
+  readonly apiPort: number;
+}
+
+/**
+ * The api drains first, so that no client meets a shard that is gone; then the shards hand over
+ * what is committed; the applier, which takes it, goes last.
+ */
+const planTree = (
+  loaded: LoadedConfig,
+  args: DevArguments,
+  devSecret: string | undefined,
+): Tree => {
+  const { shards } = loaded.config.sharding;
+  const [applierPort = 0, freePort = 0, ...shardPorts] = pickPorts(shards.length + 2);
+  const apiPort = loaded.config.port === 0 ? freePort : loaded.config.port;
+  const url = (port: number): string => `ws://${hostPort(LOOPBACK, port)}`;
+  const listen = (port: number): string => hostPort(LOOPBACK, port);
+  const environment = (overrides: Parameters<LoadedConfig["childEnvironment"]>[0]) =>
+    loaded.childEnvironment({
+      dataDir: loaded.config.dataDir,
+      logLevel: logLevelOf(loaded),
+      ...overrides,
+    });
+  const applier: ChildSpec = {
+    name: "applier",
+    command: [...selfCommand(), "applier"],
+    environment: environment({ applierListen: listen(applierPort) }),
+  };
+  const shardSpecs = shards.map(
+    ({ name }, index): ChildSpec => ({
+      name,
+      command: [...selfCommand(), "shard", "--shard", name],
+      firstStartArguments: args.newEpoch.includes(name) ? ["--new-epoch"] : [],
+      environment: environment({
+        shardListen: listen(shardPorts[index] ?? 0),
+        applierUrl: url(applierPort),
+      }),
+    }),
+  );
+  const urls = Object.fromEntries(
+    shards.map(({ name }, index) => [name, url(shardPorts[index] ?? 0)]),
+  );
+  const api: ChildSpec = {
+    name: "api",
+    command: [...selfCommand(), "api"],
+    environment: environment({
+      port: String(apiPort),
+      shardUrls: JSON.stringify(urls),
+      ...(devSecret === undefined ? {} : { jwtSecret: devSecret }),
+    }),
+  };
+  return { drainGroups: [[api], shardSpecs, [applier]], apiPort };
+};
+
+/** This program: the compiled binary, or bun and the file it was started with. */
+const selfCommand = (): readonly string[] =>
+  isCompiled() ? [process.execPath] : [process.execPath, Bun.main];
+
+/** A compiled program's files lie in a folder that exists inside the binary only. */
+const isCompiled = (): boolean =>
+  Bun.main.startsWith("/$bunfs/") || Bun.main.startsWith("B:\\~BUN");
+
+const addressOf = ({ host }: Config, port: number): string => {
+  const everywhere = host === "0.0.0.0" || host === "::";
+  return `http://${hostPort(everywhere ? LOOPBACK : host, port)}`;
+};
+
+/** The api serves before it has reached its shards; the order to paste should be taken at once. */
+const untilRouting = async (address: string): Promise<void> => {
+  const giveUpAtMs = systemClock.monotonicMs() + ROUTING_MS_MAX;
+  while (systemClock.monotonicMs() < giveUpAtMs) {
+    const ready = await fetch(`${address}/readyz`).catch(() => undefined);
+    if (ready?.ok) return;
+    await Bun.sleep(ROUTING_LOOK_MS);
+  }
+};
+
+const banner = async (config: Config, address: string): Promise<string> =>
+  [
+    `Sluice serves at ${address}`,
+    "",
+    ...(await tokenLines(config, address)),
+    `Docs   ${address}/docs`,
+    `Data   ${config.dataDir}`,
+    "Ctrl-C drains and ends.",
+  ].join("\n");
+
+const tokenLines = async (config: Config, address: string): Promise<readonly string[]> => {
+  if (config.jwtSecret === undefined && config.jwtKeys !== undefined) {
+    return ["Tokens come from the owner of the keys in SLUICE_JWT_KEYS.", ""];
+  }
+  const token = await createSigner(config).sign(
+    TOKEN_ACCOUNT,
+    ["read", "trade", "admin"],
+    TOKEN_TTL_MS,
+  );
+  const order =
+    '{"symbol":"BTCUSDT","side":"BUY","type":"LIMIT","price":"50000.10","quantity":"0.010"}';
+  return [
+    `Token for account ${TOKEN_ACCOUNT} (read, trade, admin; 24 h):`,
+    token,
+    "",
+    "An order:",
+    `curl -s ${address}/v1/orders -H 'Authorization: Bearer ${token}' ` +
+      `-H 'Content-Type: application/json' -d '${order}'`,
+    "",
+  ];
+};

@@ -1,0 +1,37 @@
+import { runShard } from "../../shards/main.ts";
+import { createLogger } from "../../shards/process/logger.ts";
+import type { Config } from "../config.ts";
+import { applierUrl, findShard, hostPort, shardListen } from "./addresses.ts";
+import { prepareDataDir } from "./data-dir.ts";
+import { seedInstruments } from "./instruments.ts";
+import { listening, runUntilStopped } from "./running.ts";
+
+/** `sluice shard`: the one writer of one shard. */
+export const serveShard = async (
+  config: Config,
+  args: { readonly shard: string; readonly newEpoch: boolean },
+): Promise<void> => {
+  const shard = findShard(config, "--shard", args.shard);
+  const listen = shardListen(config, shard);
+  prepareDataDir(config.dataDir);
+  const start = () =>
+    runShard({
+      shard: shard.name,
+      dataDir: config.dataDir,
+      listen,
+      applierUrl: applierUrl(config),
+      clusterSecret: config.clusterSecret ?? "",
+      shardMap: config.sharding,
+      partitionCount: config.partitionCount,
+      risk: config.risk,
+      venue: config.venue,
+      instruments: seedInstruments(config.dataDir),
+      settings: config.shard,
+      newEpoch: args.newEpoch,
+      logger: createLogger(shard.name, config.logLevel),
+    });
+  await runUntilStopped(
+    () => listening("SLUICE_SHARD_LISTEN", listen, start),
+    (port) => `${shard.name} serves on ${hostPort(listen.host, port)}, data in ${config.dataDir}`,
+  );
+};

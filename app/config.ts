@@ -1,0 +1,311 @@
+/**
+ * Every setting of every `sluice` process, in one schema. The only place that reads the
+ * environment; precedence is flag, environment, file, default.
+ */
+import { resolve } from "node:path";
+import { z } from "zod";
+import { duration, shardSettingsSchema } from "../shards/config.ts";
+import { defaultSharding, parseShardMap, type ShardMap } from "../shards/domain/symbol-map.ts";
+import { reasonOf, UsageError } from "../shards/process/failure.ts";
+import { LOG_LEVELS } from "../shards/process/logger.ts";
+import {
+  type Environment,
+  gatherSettings,
+  type SettingName,
+  type SettingPath,
+  type SourceName,
+  upperSnake,
+} from "./config-sources.ts";
+
+const whole = (min: number, max: number, byDefault: number) =>
+  z
+    .unknown()
+    .transform((value, context) => {
+      const number = typeof value === "string" && /^\d{1,15}$/.test(value) ? Number(value) : value;
+      if (
+        typeof number === "number" &&
+        Number.isInteger(number) &&
+        number >= min &&
+        number <= max
+      ) {
+        return number;
+      }
+      context.addIssue({
+        code: "custom",
+        message: `expected a whole number from ${min} to ${max}`,
+      });
+      return z.NEVER;
+    })
+    .prefault(byDefault);
+
+const text = () => z.string().trim().min(1);
+
+const HOST_PORT = /^(\[[0-9a-fA-F:.]+\]|[^\s:/]+):(\d{1,5})$/;
+
+/** `host:port`, an IPv6 host in brackets. */
+const listenAddress = () =>
+  z.string().transform((value, context) => {
+    const match = HOST_PORT.exec(value);
+    const port = Number(match?.[2]);
+    if (match === null || port > 65_535) {
+      context.addIssue({ code: "custom", message: "expected HOST:PORT, like 127.0.0.1:8101" });
+      return z.NEVER;
+    }
+    return { host: (match[1] ?? "").replace(/^\[|\]$/g, ""), port };
+  });
+export type ListenAddress = z.infer<ReturnType<typeof listenAddress>>;
+
+const processUrl = () =>
+  z.url({ protocol: /^wss?$/, error: "expected a URL like ws://127.0.0.1:8101" });
+
+const shardMap = () =>
+  z.unknown().transform((value, context): ShardMap => {
+    try {
+      return parseShardMap(value);
+    } catch (error) {
+      context.addIssue({ code: "custom", message: reasonOf(error) });
+      return z.NEVER;
+    }
+  });
+
+const only = (value: "none") => z.literal(value, `this version has ${value} only`).prefault(value);
+
+const CLUSTER_SECRET_BYTES_MIN = 32;
+
+const schema = z.strictObject({
+  /** Where clients connect; 0 takes a free port. */
+  port: whole(0, 65_535, 8080),
+  host: text().prefault("127.0.0.1"),
+  /** Shard files, the embedded central store, the dev secret, imported instruments. */
+  dataDir: text().prefault("./data"),
+  jwtSecret: z.string().optional(),
+  /** PEM or JWKS: its text, or the path of a file. */
+  jwtKeys: z.string().optional(),
+  jwtIssuer: text().optional(),
+  jwtAudience: text().optional(),
+  /** What our processes show each other; at least 32 bytes, needed off loopback. */
+  clusterSecret: z
+    .string()
+    .refine((secret) => Buffer.byteLength(secret) >= CLUSTER_SECRET_BYTES_MIN, {
+      error: `expected at least ${CLUSTER_SECRET_BYTES_MIN} bytes`,
+    })
+    .optional(),
+  shardListen: listenAddress().optional(),
+  applierListen: listenAddress().optional(),
+  applierUrl: processUrl().optional(),
+  shardUrls: z.record(z.string(), processUrl()).optional(),
+  sharding: shardMap().prefault(defaultSharding),
+  /** Pinned in the shard files: it can't change while data is there. */
+  partitionCount: whole(1, 1000, 10),
+  risk: only("none"),
+  venue: only("none"),
+  /** An answer comes by then; over it 504 `outcome_unknown`. */
+  requestDeadline: duration("5s"),
+  /** Orders a second for one account, in one api process; 0 means no limit. */
+  rateLimitPerSecond: whole(0, 1_000_000_000, 10_000),
+  logLevel: z.enum(LOG_LEVELS).prefault("info"),
+  shard: shardSettingsSchema.prefault({}),
+});
+
+export type Config = Readonly<z.infer<typeof schema>>;
+type Key = keyof Config;
+
+const SECRETS: ReadonlySet<SettingPath> = new Set<Key>(["jwtSecret", "jwtKeys", "clusterSecret"]);
+const STRUCTURED: ReadonlySet<SettingPath> = new Set<Key>(["shardUrls", "sharding"]);
+
+const nameOf = (path: SettingPath): SettingName => ({
+  path,
+  env: `SLUICE_${path.split(".").map(upperSnake).join("_")}`,
+  structured: STRUCTURED.has(path),
+  secret: SECRETS.has(path),
+});
+
+/** Every setting, in the order in which `sluice config` prints them. */
+export const SETTING_NAMES: readonly SettingName[] = Object.keys(schema.shape)
+  .flatMap((key) =>
+    key === "shard" ? Object.keys(shardSettingsSchema.shape).map((k) => `shard.${k}`) : [key],
+  )
+  .map(nameOf);
+
+/** One setting as `sluice config` shows it. */
+export interface EffectiveSetting extends SettingName {
+  /** As it would be written in the file; undefined when not set. */
+  readonly value: unknown;
+  readonly source: SourceName;
+}
+
+export interface LoadedConfig {
+  readonly config: Config;
+  readonly effective: readonly EffectiveSetting[];
+  /** The environment of a process started from here, with `overrides` on top of these settings. */
+  childEnvironment(overrides: Partial<Record<Key, string>>): Record<string, string>;
+}
+
+/** Milliseconds of a duration that is no setting, such as `--ttl 1h`. */
+export const parseDurationFlag = (flag: string, value: string): number => {
+  const parsed = duration("0s").safeParse(value);
+  if (parsed.success) return parsed.data;
+  throw new UsageError(`${flag} = ${JSON.stringify(value)}: ${parsed.error.issues[0]?.message}.`);
+};
+
+/** Flags that are settings, by the setting's name. */
+export type SettingFlags = Readonly<Partial<Record<Key, string>>>;
+
+/** Throws {@link UsageError} with one sentence for each wrong setting. */
+export const loadConfig = (
+  options: { readonly file?: string | undefined; readonly flags?: SettingFlags } = {},
+  environment: Environment = process.env,
+): LoadedConfig => {
+  refuseExternalStores(environment);
+  const { values, sources } = gatherSettings({
+    names: SETTING_NAMES,
+    file: options.file,
+    environment,
+    flags: options.flags ?? {},
+  });
+  const parsed = schema.safeParse(values);
+  if (!parsed.success) {
+    const sentences = parsed.error.issues.map((issue) => sentenceOf(issue, values, sources));
+    throw new UsageError(sentences.join("\n"));
+  }
+  const config = { ...parsed.data, dataDir: resolve(parsed.data.dataDir) };
+  const broken = limitsBroken(config);
+  if (broken.length > 0) throw new UsageError(broken.join("\n"));
+  const effective = SETTING_NAMES.map((name) => effectiveOf(name, values, sources));
+  return {
+    config,
+    effective,
+    childEnvironment: (overrides) => environmentOf(environment, effective, overrides),
+  };
+};
+
+const EXTERNAL_STORES = ["KAFKA_BROKERS", "MYSQL_URL", "REDIS_URL"] as const;
+
+const refuseExternalStores = (environment: Environment): void => {
+  const given = EXTERNAL_STORES.filter((name) => (environment[name] ?? "") !== "");
+  if (given.length === 0) return;
+  throw new UsageError(
+    `${given.join(", ")} is set, but this version has the embedded central store only: unset it.`,
+  );
+};
+
+/** The values at a path, outermost first: `shard.walMax` has two. */
+const valueAt = (values: Readonly<Record<string, unknown>>, path: SettingPath): unknown => {
+  let value: unknown = values;
+  for (const key of path.split(".")) value = (value as Record<string, unknown> | undefined)?.[key];
+  return value;
+};
+
+const sentenceOf = (
+  issue: z.core.$ZodIssue,
+  values: Readonly<Record<string, unknown>>,
+  sources: ReadonlyMap<SettingPath, SourceName>,
+): string => {
+  const full = issue.path.map(String).join(".");
+  const setting = SETTING_NAMES.find(({ path }) => full === path || full.startsWith(`${path}.`));
+  const path = setting?.path ?? full;
+  const source = sources.get(path) ?? "default";
+  const value = valueAt(values, full);
+  const shown =
+    setting?.secret || typeof value === "object" ? "" : ` = ${JSON.stringify(value) ?? "nothing"}`;
+  const inside = full.slice(path.length);
+  const isName = source.startsWith("--") || source.startsWith("SLUICE_");
+  const subject = isName ? `${source}${inside}` : `${full} (${source})`;
+  return `${subject}${shown}: ${issue.message.replace(/\.$/, "")}.`;
+};
+
+/** Limits that must agree with each other. */
+const limitsBroken = (config: Config): readonly string[] => {
+  const { shard } = config;
+  const rules: readonly (readonly [boolean, string])[] = [
+    [
+      shard.intakeQueueMax >= shard.batchOrdersMax,
+      `shard.intakeQueueMax (${shard.intakeQueueMax}) must hold one batch: ` +
+        `at least shard.batchOrdersMax (${shard.batchOrdersMax}).`,
+    ],
+    [
+      shard.openOrdersMax >= shard.batchOrdersMax,
+      `shard.openOrdersMax (${shard.openOrdersMax}) must hold one batch: ` +
+        `at least shard.batchOrdersMax (${shard.batchOrdersMax}).`,
+    ],
+    [
+      shard.backlogRecordsMax >= shard.intakeQueueMax,
+      `shard.backlogRecordsMax (${shard.backlogRecordsMax}) must hold what waits: ` +
+        `at least shard.intakeQueueMax (${shard.intakeQueueMax}).`,
+    ],
+    [
+      config.requestDeadline > shard.intakeWaitMax,
+      `requestDeadline (${config.requestDeadline}ms) must be longer than ` +
+        `shard.intakeWaitMax (${shard.intakeWaitMax}ms).`,
+    ],
+    [
+      shard.outcomeRetention > config.requestDeadline,
+      `shard.outcomeRetention (${shard.outcomeRetention}ms) must be longer than ` +
+        `requestDeadline (${config.requestDeadline}ms), or a repeat finds no outcome.`,
+    ],
+    ...clusterSecretRules(config),
+  ];
+  return rules.filter(([holds]) => !holds).map(([, sentence]) => sentence);
+};
+
+const clusterSecretRules = (config: Config): readonly (readonly [boolean, string])[] => {
+  const hosts: readonly (readonly [string, string | undefined])[] = [
+    ["shardListen", config.shardListen?.host],
+    ["applierListen", config.applierListen?.host],
+    ["applierUrl", hostOf(config.applierUrl)],
+    ...Object.entries(config.shardUrls ?? {}).map(
+      ([shard, url]) => [`shardUrls.${shard}`, hostOf(url)] as const,
+    ),
+  ];
+  return hosts.map(([name, host]) => [
+    host === undefined || isLoopback(host) || config.clusterSecret !== undefined,
+    `${name} is off loopback (${host}): set SLUICE_CLUSTER_SECRET to at least 32 bytes.`,
+  ]);
+};
+
+const hostOf = (url: string | undefined): string | undefined =>
+  url === undefined ? undefined : new URL(url).hostname.replace(/^\[|\]$/g, "");
+
+/** Whether only this machine can reach the host. */
+export const isLoopback = (host: string): boolean =>
+  host === "localhost" || host === "::1" || /^127(\.\d{1,3}){3}$/.test(host);
+
+const rawDefaultOf = (path: SettingPath): unknown => {
+  const [head = "", tail] = path.split(".");
+  const shape: Readonly<Record<string, z.ZodType>> =
+    tail === undefined ? schema.shape : shardSettingsSchema.shape;
+  const inner = shape[tail ?? head];
+  return inner instanceof z.ZodPrefault || inner instanceof z.ZodDefault
+    ? inner.def.defaultValue
+    : undefined;
+};
+
+const effectiveOf = (
+  name: SettingName,
+  values: Readonly<Record<string, unknown>>,
+  sources: ReadonlyMap<SettingPath, SourceName>,
+): EffectiveSetting => {
+  const source = sources.get(name.path);
+  return source === undefined
+    ? { ...name, value: rawDefaultOf(name.path), source: "default" }
+    : { ...name, value: valueAt(values, name.path), source };
+};
+
+const environmentOf = (
+  environment: Environment,
+  effective: readonly EffectiveSetting[],
+  overrides: Partial<Record<Key, string>>,
+): Record<string, string> => {
+  const result: Record<string, string> = {};
+  for (const [name, value] of Object.entries(environment)) {
+    if (!name.startsWith("SLUICE_") && value !== undefined) result[name] = value;
+  }
+  for (const { path, env, value } of effective) {
+    const override: string | undefined = overrides[path as Key];
+    if (override !== undefined) result[env] = override;
+    else if (value !== undefined) {
+      result[env] = typeof value === "string" ? value : JSON.stringify(value);
+    }
+  }
+  return result;
+};

@@ -1,0 +1,140 @@
+/**
+ * The edge: HTTP in, operations out. Each route is one handler, without chains of middleware: a
+ * request is wrapped once, and every answer, whatever it is, leaves through `finish` with its
+ * Request-Id, its Server-Timing and its place in the metrics.
+ */
+import { type Context, Hono } from "hono";
+import type { Clock } from "../../shards/process/clock.ts";
+import type { Logger } from "../../shards/process/logger.ts";
+import type { Registry } from "../../shards/process/metrics.ts";
+import type { TokenVerifier } from "../tokens/verifier.ts";
+import { authenticate } from "./auth.ts";
+import { BATCH_BODY_BYTES_MAX } from "./body.ts";
+import { Call } from "./call.ts";
+import { openapiDocument } from "./docs/openapi.ts";
+import { docsRoutes } from "./docs/pages.ts";
+import { createEdgeMetrics, type RouteMeter } from "./edge-metrics.ts";
+import { healthRoutes } from "./operations/health.ts";
+import { referenceRoutes } from "./operations/reference.ts";
+import { changeRoutes } from "./orders/change.ts";
+import { placeRoutes } from "./orders/place.ts";
+import { readRoutes } from "./orders/read.ts";
+import type { OrderHistory, ShardRouter } from "./ports.ts";
+import { createOrderLimit } from "./rate-limit.ts";
+import { plainProblem, problemReply, Reply } from "./reply.ts";
+import { type Edge, METHODS, type Route } from "./route.ts";
+
+export interface ApiOptions {
+  readonly router: ShardRouter;
+  readonly history: OrderHistory;
+  readonly tokens: TokenVerifier;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly registry: Registry;
+  /** How long a request may take before its answer is 503 or 504. */
+  readonly requestDeadlineMs: number;
+  /** Per account and second, in this process; 0 means no limit. */
+  readonly ordersPerSecondMax: number;
+}
+
+export interface Api {
+  readonly app: Hono;
+  readonly routes: readonly Route[];
+  fetch(request: Request): Response | Promise<Response>;
+}
+
+export const REQUEST_DEADLINE_MS = 5000;
+
+/**
+ * What `Bun.serve` needs beside `fetch`. Its own body limit stands above the edge's, so that a
+ * body too large is answered by the contract; an answer may take as long as the request deadline.
+ */
+export const serveOptions = (requestDeadlineMs: number) => ({
+  maxRequestBodySize: 2 * BATCH_BODY_BYTES_MAX,
+  idleTimeout: Math.min(255, Math.ceil(requestDeadlineMs / 1000) + 10),
+});
+
+export const createApi = (options: ApiOptions): Api => {
+  const { router, history, clock, logger, registry } = options;
+  const orderLimit = createOrderLimit(options.ordersPerSecondMax);
+  const edge: Edge = { router, history, clock, logger, orderLimit };
+  const routes = [
+    ...placeRoutes(edge),
+    ...changeRoutes(edge),
+    ...readRoutes(edge),
+    ...referenceRoutes(edge),
+    ...healthRoutes(edge, registry),
+    ...docsRoutes(JSON.stringify(openapiDocument())),
+  ];
+  const app = new Hono();
+  const meterOf = createEdgeMetrics(registry);
+  const unrouted = unroutedHandler(routes);
+  for (const route of routes) {
+    const reserved = route.path.endsWith("/:orderId") ? reservedIds(route, unrouted) : undefined;
+    const meter = meterOf(`${route.method} ${route.path}`);
+    app.on(route.method, route.path, serve(options, reserved ?? route, meter));
+  }
+  const rest: Pick<Route, "scope" | "handle"> = { scope: null, handle: unrouted };
+  app.notFound(serve(options, rest, meterOf("none")));
+  return { app, routes, fetch: (request) => app.fetch(request) };
+};
+
+/** Wraps a route: who asks, the handler, and whatever goes wrong unexpectedly. */
+const serve =
+  (options: ApiOptions, route: Pick<Route, "scope" | "handle">, meter: RouteMeter) =>
+  async (c: Context): Promise<Response> => {
+    const { clock, logger, tokens } = options;
+    const deadlineAt = clock.now() + options.requestDeadlineMs;
+    const call = new Call(c.req.raw, c.req.param("orderId") ?? "", clock.monotonicMs(), deadlineAt);
+    let reply: Reply | undefined;
+    try {
+      if (route.scope !== null) {
+        const refusal = authenticate(call, tokens, route.scope);
+        reply = refusal instanceof Promise ? await refusal : refusal;
+        call.authMs = clock.monotonicMs() - call.startedMs;
+      }
+      reply ??= await route.handle(call);
+    } catch (error) {
+      logger.error({ requestId: call.requestId, err: error }, "a request failed unexpectedly");
+      reply = problemReply(call.requestId, plainProblem("internal_error"));
+    }
+    return finish(call, reply, clock.monotonicMs() - call.startedMs, meter);
+  };
+
+const finish = (call: Call, reply: Reply, totalMs: number, meter: RouteMeter): Response => {
+  meter(reply.status, totalMs);
+  const headers: Record<string, string> = {
+    "Content-Type": reply.contentType,
+    "Request-Id": call.requestId,
+    "Server-Timing": call.serverTiming(totalMs),
+    "X-Content-Type-Options": "nosniff",
+  };
+  if (reply.headers !== undefined) Object.assign(headers, reply.headers);
+  return new Response(reply.body, { status: reply.status, headers });
+};
+
+/** Names that later versions have where an order id stands: they are no ids. */
+const NOT_ORDER_IDS = ["batch", "check", "stream"];
+
+const reservedIds = (route: Route, unrouted: Route["handle"]): Pick<Route, "scope" | "handle"> => ({
+  scope: route.scope,
+  handle: (call) => (NOT_ORDER_IDS.includes(call.pathId) ? unrouted(call) : route.handle(call)),
+});
+
+/** 404; or, where the path is known under other methods, 405 and for OPTIONS 204, with Allow. */
+const unroutedHandler = (routes: readonly Route[]): Route["handle"] => {
+  const allowed = new Map<string, Set<string>>();
+  for (const { path, method } of routes) {
+    const methods = allowed.get(path) ?? new Set();
+    allowed.set(path, methods.add(method));
+    if (method === "GET") methods.add("HEAD");
+  }
+  return (call) => {
+    const { pathname } = new URL(call.request.url);
+    const known = allowed.get(pathname) ?? allowed.get(pathname.replace(/\/\d+$/, "/:orderId"));
+    if (known === undefined) return problemReply(call.requestId, plainProblem("not_found"));
+    const allow = { Allow: [...METHODS, "HEAD"].filter((method) => known.has(method)).join(", ") };
+    if (call.request.method === "OPTIONS") return new Reply(204, null).with(allow);
+    return problemReply(call.requestId, plainProblem("method_not_allowed")).with(allow);
+  };
+};

@@ -1,0 +1,28 @@
+import type { Clock } from "../../shards/process/clock.ts";
+import type { Logger } from "../../shards/process/logger.ts";
+import type { Scope } from "../tokens/verifier.ts";
+import type { Call } from "./call.ts";
+import type { OrderHistory, ShardRouter } from "./ports.ts";
+import type { OrderLimit } from "./rate-limit.ts";
+import type { Reply } from "./reply.ts";
+
+export const METHODS = ["GET", "POST", "PATCH", "DELETE"] as const;
+export type Method = (typeof METHODS)[number];
+
+/** What handlers work with. */
+export interface Edge {
+  readonly router: ShardRouter;
+  readonly history: OrderHistory;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly orderLimit: OrderLimit;
+}
+
+/** One method of one path. The last segment of the path may be `:orderId`. */
+export interface Route {
+  readonly method: Method;
+  readonly path: string;
+  /** null: no token is asked for. */
+  readonly scope: Scope | null;
+  readonly handle: (call: Call) => Reply | Promise<Reply>;
+}

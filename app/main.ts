@@ -1,0 +1,183 @@
+/**
+ * The command line. Each command is one function of `commands/`; here are their names, flags and
+ * help, and how a failure becomes an exit code: 2 with a sentence for wrong use, 70 for a broken
+ * invariant. A command's code is loaded when it is called, so that each process starts quickly.
+ */
+import { Command, CommanderError } from "commander";
+import packageJson from "../package.json" with { type: "json" };
+import { BrokenInvariant, EXIT, OperatingError, UsageError } from "../shards/process/failure.ts";
+import { type LoadedConfig, loadConfig, type SettingFlags } from "./config.ts";
+
+type Flags = SettingFlags & { readonly config?: string };
+
+/** The settings among a command's flags. */
+const load = (
+  { config: file, ...flags }: Flags,
+  keys: readonly (keyof SettingFlags)[],
+): LoadedConfig =>
+  loadConfig({ file, flags: Object.fromEntries(keys.map((key) => [key, flags[key]])) });
+
+const settingFlags = {
+  port: ["--port <number>", "where clients connect; 0 takes a free port"],
+  host: ["--host <host>", "the address that clients connect to"],
+  dataDir: ["--data-dir <folder>", "shard files, the central store, imported instruments"],
+  shardListen: ["--shard-listen <host:port>", "where the api connects to this shard"],
+  applierListen: ["--applier-listen <host:port>", "where the shards connect to the applier"],
+  applierUrl: ["--applier-url <url>", "where the applier listens: ws://HOST:PORT"],
+  logLevel: ["--log-level <level>", "debug, info, warn, error or silent"],
+} as const satisfies Partial<Record<keyof SettingFlags, readonly [string, string]>>;
+type SettingFlag = keyof typeof settingFlags;
+
+/** A command with `--config` and the settings it takes as flags. */
+const define = (
+  parent: Command,
+  usage: string,
+  description: string,
+  flags: readonly SettingFlag[],
+): Command => {
+  const command = parent.command(usage).description(description);
+  command.option("--config <file>", "settings as YAML; flags and SLUICE_* variables go before it");
+  for (const flag of flags) {
+    const [name, help] = settingFlags[flag];
+    command.option(name, help);
+  }
+  return command;
+};
+
+const servingCommands = (program: Command): void => {
+  const devFlags = ["port", "host", "dataDir", "logLevel"] as const;
+  define(program, "dev", "everything on this machine, one process for each part", devFlags)
+    .option("--new-epoch <shard...>", "start these shards anew although their file is lost")
+    .action(async (flags: Flags & { readonly newEpoch?: readonly string[] }) => {
+      const { runDev } = await import("./commands/dev.ts");
+      process.exitCode = await runDev(load(flags, devFlags), { newEpoch: flags.newEpoch ?? [] });
+    });
+
+  const apiFlags = ["port", "host", "dataDir", "logLevel"] as const;
+  define(program, "api", "the HTTP edge: one process of a deployment", apiFlags).action(
+    async (flags: Flags) => {
+      const { serveApi } = await import("./commands/api.ts");
+      await serveApi(load(flags, apiFlags).config);
+    },
+  );
+
+  const shardFlags = ["shardListen", "applierUrl", "dataDir", "logLevel"] as const;
+  define(program, "shard", "the writer of one shard: one process of a deployment", shardFlags)
+    .requiredOption("--shard <name>", "a shard of the setting sharding")
+    .option("--new-epoch", "start anew although the file is lost; says what is lost", false)
+    .action(async (flags: Flags & { readonly shard: string; readonly newEpoch: boolean }) => {
+      const { serveShard } = await import("./commands/shard.ts");
+      await serveShard(load(flags, shardFlags).config, flags);
+    });
+
+  const applierFlags = ["applierListen", "dataDir", "logLevel"] as const;
+  define(
+    program,
+    "applier",
+    "writes the central store: one process of a deployment",
+    applierFlags,
+  ).action(async (flags: Flags) => {
+    const { serveApplier } = await import("./commands/applier.ts");
+    await serveApplier(load(flags, applierFlags).config);
+  });
+};
+
+const orderCommands = (program: Command): void => {
+  define(program, "token", "prints a token signed with the configured secret, or dev's", [
+    "dataDir",
+  ])
+    .requiredOption("--account <id>", "the account that the token is for")
+    .option("--scope <scopes>", "some of read, trade, admin", "read trade")
+    .option("--ttl <duration>", "how long it is valid", "1h")
+    .action(async (flags: Flags & { account: string; scope: string; ttl: string }) => {
+      const { tokenText } = await import("./commands/token.ts");
+      console.log(await tokenText(load(flags, ["dataDir"]).config, flags));
+    });
+
+  define(program, "replay <file>", "sends a recorded tape as orders", ["dataDir"])
+    .addHelpText("after", "\nA tape is CSV: ts_ms,symbol,side,price,quantity. Repeating is safe.")
+    .option("--speed <speed>", "max, or 1 for the tape's own times", "max")
+    .option("--accounts <count>", "accounts 1 to N take turns", "1")
+    .option("--connections <count>", "requests at a time", "64")
+    .option("--url <url>", "the server; default: SLUICE_HOST and SLUICE_PORT on this machine")
+    .action(async (file: string, flags: Flags & ReplayFlags) => {
+      const { runReplay } = await import("./commands/replay/command.ts");
+      process.exitCode = await runReplay(load(flags, ["dataDir"]).config, { file, ...flags });
+    });
+};
+
+interface ReplayFlags {
+  readonly speed: string;
+  readonly accounts: string;
+  readonly connections: string;
+  readonly url?: string;
+}
+
+const operatorCommands = (program: Command): void => {
+  const instruments = program.command("instruments").description("what can be traded");
+  define(instruments, "import <files...>", "takes an exchange's instrument files", ["dataDir"])
+    .option("--out <file>", "write there instead of the data folder")
+    .action(async (files: readonly string[], flags: Flags & { readonly out?: string }) => {
+      const { importInstruments } = await import("./commands/instruments.ts");
+      const { dataDir } = load(flags, ["dataDir"]).config;
+      for (const line of importInstruments(files, { dataDir, out: flags.out })) console.log(line);
+    });
+
+  define(program, "migrate", "brings the central store to this version's tables", ["dataDir"])
+    .addHelpText("after", "\nA shard's file is brought to this version when its shard starts.")
+    .action(async (flags: Flags) => {
+      const { migrate } = await import("./commands/migrate.ts");
+      console.log(migrate(load(flags, ["dataDir"]).config.dataDir));
+    });
+
+  const all = Object.keys(settingFlags) as SettingFlag[];
+  define(program, "config", "prints the effective settings and who gave each", all).action(
+    async (flags: Flags) => {
+      const { renderConfig } = await import("./commands/config.ts");
+      process.stdout.write(renderConfig(load(flags, all).effective));
+    },
+  );
+};
+
+const createProgram = (): Command => {
+  const program = new Command("sluice")
+    .description("HTTP order intake for a derivatives exchange")
+    .version(packageJson.version)
+    .exitOverride()
+    .configureOutput({ outputError: () => {} })
+    .showSuggestionAfterError();
+  servingCommands(program);
+  orderCommands(program);
+  operatorCommands(program);
+  return program;
+};
+
+/** Ends the process as the failure says. */
+const fail = (error: unknown): never => {
+  if (error instanceof CommanderError) {
+    if (error.exitCode === 0) process.exit(EXIT.well);
+    const sentence = error.message.replace(/^error: /, "").replaceAll("\n", " ");
+    if (error.code !== "commander.help") console.error(`${sentence}. See sluice --help`);
+    process.exit(EXIT.wrongUse);
+  }
+  if (error instanceof UsageError) {
+    console.error(error.message);
+    process.exit(EXIT.wrongUse);
+  }
+  if (error instanceof OperatingError) {
+    console.error(error);
+    process.exit(EXIT.problemFound);
+  }
+  const title = error instanceof BrokenInvariant ? "Broken invariant" : "Unexpected failure";
+  console.error(`${title}:`, error);
+  process.exit(EXIT.brokenInvariant);
+};
+
+process.on("uncaughtException", fail);
+process.on("unhandledRejection", fail);
+try {
+  await createProgram().parseAsync();
+  process.exit();
+} catch (error) {
+  fail(error);
+}

@@ -1,0 +1,104 @@
+import type { Clock } from "../../shards/process/clock.ts";
+import type { Answer } from "../../shards/protocol/answer.ts";
+import type { Operation, OperationEntry } from "../../shards/protocol/operation.ts";
+import { DeadlineTimer } from "./deadline-timer.ts";
+import { type RoutingCode, RoutingError } from "./routing-error.ts";
+
+const NEVER_SENT = -1;
+
+/** An operation whose answer is awaited; encoded from itself each time it is sent. */
+export class PendingOperation implements OperationEntry {
+  readonly requestId: number;
+  readonly operation: Operation;
+  readonly deadlineAt: number;
+  readonly expiresMs: number;
+  readonly answer: Promise<Answer>;
+  readonly resolve: (answer: Answer) => void;
+  readonly reject: (error: RoutingError) => void;
+  /** Monotonic milliseconds of the latest hand-over to a socket. */
+  sentMs: number = NEVER_SENT;
+  /** Answered or rejected: no longer to be sent. */
+  settled = false;
+
+  constructor(requestId: number, operation: Operation, deadlineAt: number, expiresMs: number) {
+    this.requestId = requestId;
+    this.operation = operation;
+    this.deadlineAt = deadlineAt;
+    this.expiresMs = expiresMs;
+    const { promise, resolve, reject } = Promise.withResolvers<Answer>();
+    this.answer = promise;
+    this.resolve = resolve;
+    this.reject = reject;
+  }
+
+  get wasSent(): boolean {
+    return this.sentMs !== NEVER_SENT;
+  }
+}
+
+/**
+ * The unanswered operations of one connection in the order of their requests, which is also the
+ * order in which they are sent again. Request ids go on over reconnects, so that a late answer never
+ * meets another's operation.
+ */
+export class PendingOperations {
+  private readonly byId = new Map<number, PendingOperation>();
+  private readonly timer: DeadlineTimer;
+  private readonly expired: (operation: PendingOperation, nowMs: number) => void;
+  private lastRequestId = 0;
+
+  /** `expired` hears of each operation past its deadline and rejects it. */
+  constructor(clock: Clock, expired: (operation: PendingOperation, nowMs: number) => void) {
+    this.timer = new DeadlineTimer(clock, this.endDue);
+    this.expired = expired;
+  }
+
+  get size(): number {
+    return this.byId.size;
+  }
+
+  add(operation: Operation, deadlineAt: number): PendingOperation {
+    this.lastRequestId += 1;
+    const expiresMs = this.timer.monotonic(deadlineAt);
+    const pending = new PendingOperation(this.lastRequestId, operation, deadlineAt, expiresMs);
+    this.byId.set(pending.requestId, pending);
+    this.timer.watch(expiresMs);
+    return pending;
+  }
+
+  /** An answer to nothing is left alone: its operation expired, or was sent and answered twice. */
+  answer(answer: Answer): void {
+    const pending = this.byId.get(answer.requestId);
+    if (pending === undefined) return;
+    this.settle(pending);
+    pending.resolve(answer);
+  }
+
+  reject(pending: PendingOperation, code: RoutingCode, message: string): void {
+    this.settle(pending);
+    pending.reject(new RoutingError(code, message));
+  }
+
+  /** In the order of the requests; an operation may be rejected meanwhile. */
+  inOrder(): IterableIterator<PendingOperation> {
+    return this.byId.values();
+  }
+
+  stop(): void {
+    this.timer.stop();
+  }
+
+  private settle(pending: PendingOperation): void {
+    pending.settled = true;
+    this.byId.delete(pending.requestId);
+  }
+
+  private readonly endDue = (nowMs: number): number => {
+    let nextMs = Number.POSITIVE_INFINITY;
+    for (const pending of this.byId.values()) {
+      if (pending.expiresMs <= nowMs) this.expired(pending, nowMs);
+      else if (pending.expiresMs < nextMs) nextMs = pending.expiresMs;
+    }
+    return nextMs;
+  };
+}

@@ -1,0 +1,241 @@
+/**
+ * One shard's process: opens its file, serves its socket, carries its records to central.
+ *
+ * The only place where the shard's parts are made and joined. It promises that nothing is answered
+ * before its commit, that a second writer of the same file is refused, and that a file which is
+ * damaged, or older than what central has, is not served. It never looks at the environment.
+ */
+import { accessSync, constants, mkdirSync } from "node:fs";
+import { join } from "node:path";
+import type { ShardSettings } from "./config.ts";
+import type { ShardName } from "./domain/brands.ts";
+import type { Instrument } from "./domain/instrument.ts";
+import type { ShardMap } from "./domain/symbol-map.ts";
+import { systemClock } from "./process/clock.ts";
+import { EXIT, OperatingError, reasonOf, UsageError } from "./process/failure.ts";
+import type { Logger, LogLevel } from "./process/logger.ts";
+import { createRegistry } from "./process/metrics.ts";
+import type { Hello } from "./protocol/hello.ts";
+import { askStanding, claimEpoch } from "./relay/claim.ts";
+import { RelayHandle } from "./relay/relay-handle.ts";
+import { compareStanding } from "./relay/standing.ts";
+import { Shard } from "./shard.ts";
+import { Checkpointer } from "./store/checkpointer.ts";
+import type { NewEpoch } from "./store/cluster.ts";
+import { checkIntegrity } from "./store/integrity.ts";
+import { hashKey } from "./store/key-table.ts";
+import { acquireLock } from "./store/lock.ts";
+import { type OpenedShard, openShardFile } from "./store/open-shard.ts";
+import { ShardStore } from "./store/shard-store.ts";
+
+export interface ShardOptions {
+  readonly shard: string;
+  readonly dataDir: string;
+  readonly listen: { readonly host: string; readonly port: number };
+  readonly applierUrl: string;
+  readonly clusterSecret: string;
+  readonly shardMap: ShardMap;
+  readonly partitionCount: number;
+  readonly risk: "none";
+  readonly venue: "none";
+  readonly instruments: readonly Instrument[];
+  readonly settings: ShardSettings;
+  /** Take a new epoch although central knows an older file of this shard. */
+  readonly newEpoch: boolean;
+  readonly logger: Logger;
+}
+
+export interface RunningShard {
+  readonly port: number;
+  /** Stops taking, commits what waits, hands over what it can, closes. */
+  drain(): Promise<void>;
+}
+
+/** How long a start with a file waits for central to say whether the file is its newest. */
+const STANDING_WAIT_MS = 500;
+/** How long a start without a file waits for central, which alone can give it an epoch. */
+const CLAIM_WAIT_MS = 30_000;
+const CLAIM_RETRY_MS = 100;
+
+export const runShard = async (options: ShardOptions): Promise<RunningShard> => {
+  const { dataDir, shard, settings, logger } = options;
+  makeFolder(dataDir);
+  const path = join(dataDir, `${shard}.sqlite`);
+  const lock = acquireLock(join(dataDir, `${shard}.lock`), systemClock.now());
+  const opened = await open(options, path);
+  await refuseOldCopy(options, opened, path);
+  const registry = createRegistry({ shard });
+  let relay: RelayHandle | undefined;
+  const checkpointer = new Checkpointer(opened.database, {
+    path,
+    walBytesMax: settings.walMax,
+    onPressure: (over) => relay?.setPaused(over),
+  });
+  const store = new ShardStore(
+    opened.database,
+    {
+      path,
+      epoch: opened.epoch,
+      outcomeRetentionMs: settings.outcomeRetention,
+      orderRetentionMs: settings.orderRetention,
+      outcomeGenerationSize: settings.outcomeGenerationSize,
+    },
+    checkpointer,
+    opened.loaded,
+  );
+  const running = new Shard({
+    ...options,
+    shard: shard as ShardName,
+    shardIndex: indexOf(options),
+    opened,
+    store,
+    hashKey,
+    registry,
+    clock: systemClock,
+    onRelayNotice: () => relay?.committed(),
+    onClosed: () => {
+      relay?.close();
+      stopCheck();
+      store.close();
+      lock.release();
+    },
+    onFailed: (reason, recoverable) => {
+      logger.fatal({ reason }, "the shard stops");
+      process.stderr.write(`${shard}: ${reason}\n`);
+      setTimeout(
+        () => process.exit(recoverable ? EXIT.brokenInvariant : EXIT.wrongUse),
+        ANSWERS_LEAVE_MS,
+      );
+    },
+  });
+  relay = new RelayHandle(
+    new Worker(new URL("./relay-thread.ts", import.meta.url).href),
+    {
+      path,
+      shard,
+      epoch: opened.epoch,
+      centralId: opened.centralId,
+      applierUrl: options.applierUrl,
+      clusterSecret: options.clusterSecret,
+      logLevel: logger.level as LogLevel,
+    },
+    (message) => running.onRelay(message),
+  );
+  const stopCheck = checkIntegrity(path, (found) =>
+    running.refuseFile(`${path} is damaged (${found}); it is not served any more`),
+  );
+  return running;
+};
+
+/** Time for the last answers to leave before the process ends. */
+const ANSWERS_LEAVE_MS = 50;
+
+const makeFolder = (dataDir: string): void => {
+  try {
+    mkdirSync(dataDir, { recursive: true });
+    accessSync(dataDir, constants.W_OK);
+  } catch (error) {
+    throw new UsageError(
+      `SLUICE_DATA_DIR: cannot write to ${dataDir} (${reasonOf(error)}): ` +
+        "name a folder that this user may write.",
+      { cause: error },
+    );
+  }
+};
+
+const indexOf = ({ shard, shardMap }: ShardOptions): number => {
+  const entry = shardMap.shards.find(({ name }) => name === shard);
+  if (entry !== undefined) return entry.index;
+  const known = shardMap.shards.map(({ name }) => name).join(", ");
+  throw new UsageError(`--shard ${shard} is not in the sharding map, which has ${known}.`);
+};
+
+const open = (options: ShardOptions, path: string): Promise<OpenedShard> => {
+  const { shardMap, partitionCount, risk, venue, settings, instruments } = options;
+  return openShardFile({
+    path,
+    config: {
+      shard: options.shard as ShardName,
+      shardIndex: indexOf(options),
+      shardMap,
+      partitionCount,
+      risk,
+      venue,
+    },
+    instruments,
+    backlogRecordsMax: settings.backlogRecordsMax,
+    now: systemClock.now(),
+    claimEpoch: () => claim(options, path),
+  });
+};
+
+const helloOf = ({ shard, clusterSecret }: ShardOptions): Hello => ({
+  role: "shard",
+  name: shard,
+  secret: clusterSecret,
+});
+
+/** Waits for central; refuses to hide a file that central knows. */
+const claim = async (options: ShardOptions, path: string): Promise<NewEpoch> => {
+  const { shard, newEpoch, applierUrl, logger } = options;
+  const request = { shard, shardIndex: indexOf(options), acceptLoss: newEpoch };
+  const giveUpAt = systemClock.monotonicMs() + CLAIM_WAIT_MS;
+  for (;;) {
+    try {
+      const grant = await claimEpoch(applierUrl, helloOf(options), request);
+      if (!grant.granted) throw fileIsMissing(shard, path, grant.epoch, grant.orders);
+      if (newEpoch && grant.epoch > 1) logger.warn({ epoch: grant.epoch }, LOSS_ACCEPTED);
+      return grant;
+    } catch (error) {
+      if (!(error instanceof OperatingError && error.retryable)) throw error;
+      if (systemClock.monotonicMs() > giveUpAt) throw noCentral(applierUrl, path, error);
+      logger.debug({ reason: reasonOf(error) }, "the shard waits for central");
+      await Bun.sleep(CLAIM_RETRY_MS);
+    }
+  }
+};
+
+const LOSS_ACCEPTED = "new epoch: what only the lost file held (orders not yet in central) is lost";
+
+const fileIsMissing = (shard: string, path: string, epoch: number, orders: number): UsageError =>
+  new UsageError(
+    `${path} is missing, but central knows ${shard} in epoch ${epoch} with ${orders} orders. ` +
+      `Put the file back, or start with --new-epoch: orders that were acknowledged and had ` +
+      "not reached central, and every client order id's outcome on this shard, are then lost.",
+  );
+
+const noCentral = (url: string, path: string, cause: unknown): UsageError =>
+  new UsageError(
+    `${path} is new and needs its epoch from central, but the applier at ${url} does not ` +
+      "answer: start it first.",
+    { cause },
+  );
+
+/** Central knows better than an old copy of the file; without central the file is believed. */
+const refuseOldCopy = async (
+  options: ShardOptions,
+  opened: OpenedShard,
+  path: string,
+): Promise<void> => {
+  const { applierUrl, logger } = options;
+  const asked = askStanding(applierUrl, helloOf(options)).catch((error: unknown) => {
+    logger.warn({ reason: reasonOf(error) }, "central was not asked at the start");
+    return undefined;
+  });
+  const welcome = await Promise.race([asked, Bun.sleep(STANDING_WAIT_MS).then(() => undefined)]);
+  if (welcome === undefined) return;
+  if (welcome.centralId !== opened.centralId) {
+    throw new UsageError(
+      `${path} belongs to central ${opened.centralId}, the applier at ${applierUrl} is ` +
+        `${welcome.centralId}: use the data folder that belongs to it.`,
+    );
+  }
+  const { epoch, loaded } = opened;
+  const { appliedCommitSeq, streams } = loaded;
+  const refusal = compareStanding({ epoch, appliedCommitSeq, streams }, welcome.cursors);
+  if (refusal === undefined) return;
+  throw new UsageError(
+    `${path} is not the newest file of this shard: ${refusal}. Put the newest one back, or move ` +
+      "this one away and start with --new-epoch.",
+  );
+};

@@ -1,0 +1,58 @@
+import { z } from "zod";
+import { FrameError } from "./frame.ts";
+
+/** The first message each way on every connection between our processes. */
+export const HELLO = "hello";
+export const WELCOME = "welcome";
+
+const helloSchema = z.strictObject({
+  role: z.enum(["api", "shard", "applier"]),
+  name: z.string(),
+  /** The cluster secret; empty on loopback. */
+  secret: z.string(),
+});
+export type Hello = z.infer<typeof helloSchema>;
+
+const shardWelcomeSchema = z.strictObject({
+  shard: z.string(),
+  shardIndex: z.number().int().min(1).max(1023),
+  epoch: z.number().int().min(1),
+  centralId: z.string(),
+});
+/** What a shard says to an api that has connected. */
+export type ShardWelcome = z.infer<typeof shardWelcomeSchema>;
+
+const cursorSchema = z.strictObject({
+  partition: z.number().int().min(0),
+  epoch: z.number().int().min(0),
+  seq: z.number().int().min(0),
+  /** Hex of 32 bytes. */
+  hash: z.string().length(64),
+});
+/** The last record of one (shard, partition) that central has applied. All zero: none yet. */
+export type Cursor = z.infer<typeof cursorSchema>;
+
+const applierWelcomeSchema = z.strictObject({
+  centralId: z.string(),
+  cursors: z.array(cursorSchema),
+});
+/** What central says to a shard's relay that has connected: where it stands with that shard. */
+export type ApplierWelcome = z.infer<typeof applierWelcomeSchema>;
+
+const reader =
+  <T>(schema: z.ZodType<T>) =>
+  (entries: readonly string[]): T => {
+    try {
+      return schema.parse(JSON.parse(entries[0] ?? ""));
+    } catch (error) {
+      throw new FrameError("a greeting that cannot be read", { cause: error });
+    }
+  };
+
+export const readHello = reader(helloSchema);
+export const readShardWelcome = reader(shardWelcomeSchema);
+export const readApplierWelcome = reader(applierWelcomeSchema);
+
+/** The WebSocket path for each kind of connection. */
+export const SHARD_PATH = "/shard";
+export const APPLIER_PATH = "/applier";

@@ -1,0 +1,130 @@
+/**
+ * Shard's relay ↔ applier, for the direct hand-over without a broker. The relay pushes records of
+ * one partition at a time, in sequence; the applier answers when its commit has returned.
+ */
+import { z } from "zod";
+import { FrameError, joinEntry, splitEntry } from "./frame.ts";
+import { type CommittedRecord, RECORD_TYPES, type RecordType } from "./record.ts";
+
+export const RECORDS = "records";
+export const APPLIED = "applied";
+export const STOPPED = "stopped";
+export const CLAIM = "claim";
+export const GRANTED = "granted";
+
+/** What every record of one push has in common, in the frame's first entry. */
+interface PushHead {
+  readonly shard: string;
+  readonly epoch: number;
+  readonly partition: number;
+  readonly prevHash: string;
+}
+
+/** Records of one (shard, epoch, partition), contiguous, at least one. */
+export const encodeRecords = (records: readonly CommittedRecord[]): string[] => {
+  const first = records[0];
+  if (first === undefined) throw new FrameError("a push without records");
+  const { shard, epoch, partition, prevHash } = first;
+  return [
+    JSON.stringify([shard, epoch, partition, prevHash]),
+    ...records.map((r) =>
+      joinEntry([RECORD_TYPES.indexOf(r.type), r.seq, r.commitSeq, r.at, r.key, r.hash], r.value),
+    ),
+  ];
+};
+
+/** The previous hash of each but the first is the hash of the one before it. */
+export const decodeRecords = (entries: readonly string[]): CommittedRecord[] => {
+  const head = decodePushHead(entries[0] ?? "");
+  let { prevHash } = head;
+  return entries.slice(1).map((entry) => {
+    const { head: h, body } = splitEntry(entry);
+    const [typeIndex, seq, commitSeq, at, key, hash] = h;
+    const type: RecordType | undefined = RECORD_TYPES[Number(typeIndex)];
+    if (type === undefined || typeof hash !== "string" || typeof key !== "string") {
+      throw new FrameError(`record that cannot be read: ${entry.slice(0, 120)}`);
+    }
+    const record: CommittedRecord = {
+      type,
+      shard: head.shard,
+      epoch: head.epoch,
+      partition: head.partition,
+      seq: Number(seq),
+      commitSeq: Number(commitSeq),
+      at: Number(at),
+      key,
+      value: body,
+      prevHash,
+      hash,
+    };
+    prevHash = hash;
+    return record;
+  });
+};
+
+const decodePushHead = (entry: string): PushHead => {
+  try {
+    const [shard, epoch, partition, prevHash] = pushHeadSchema.parse(JSON.parse(entry));
+    return { shard, epoch, partition, prevHash };
+  } catch (error) {
+    throw new FrameError(`push that cannot be read: ${entry.slice(0, 120)}`, { cause: error });
+  }
+};
+
+const pushHeadSchema = z.tuple([z.string(), z.number().int(), z.number().int(), z.string()]);
+
+/** Central refuses to go on with a partition of this shard, and why. Somebody must look. */
+const stoppedSchema = z.strictObject({
+  partition: z.number().int(),
+  code: z.enum(["gap", "hash_mismatch", "old_epoch", "unreadable", "refused_by_store"]),
+  detail: z.string(),
+});
+export type Stopped = z.infer<typeof stoppedSchema>;
+
+/** A shard without a file asks for the epoch of its new disk. */
+const claimSchema = z.strictObject({
+  shard: z.string(),
+  shardIndex: z.number().int(),
+  /** The operator said that what the lost file alone held may be lost (`--new-epoch`). */
+  acceptLoss: z.boolean(),
+});
+export type Claim = z.infer<typeof claimSchema>;
+
+const grantSchema = z.discriminatedUnion("granted", [
+  z.strictObject({
+    granted: z.literal(true),
+    centralId: z.string(),
+    epoch: z.number().int().min(1),
+    /** The highest order counter of this shard that central knows. */
+    orderCounter: z.number().int().min(0),
+    cursors: z.array(
+      z.strictObject({
+        partition: z.number().int(),
+        epoch: z.number().int(),
+        seq: z.number().int(),
+        hash: z.string(),
+      }),
+    ),
+  }),
+  /** The shard had a file in `epoch`; a new one would hide what that file holds. */
+  z.strictObject({
+    granted: z.literal(false),
+    epoch: z.number().int(),
+    orders: z.number().int(),
+  }),
+]);
+export type Grant = z.infer<typeof grantSchema>;
+
+const reader =
+  <T>(schema: z.ZodType<T>) =>
+  (entries: readonly string[]): T => {
+    try {
+      return schema.parse(JSON.parse(entries[0] ?? ""));
+    } catch (error) {
+      throw new FrameError("an applier message that cannot be read", { cause: error });
+    }
+  };
+
+export const readStopped = reader(stoppedSchema);
+export const readClaim = reader(claimSchema);
+export const readGrant = reader(grantSchema);

@@ -1,0 +1,80 @@
+/**
+ * The hand-over without a broker: records go straight to the applier, and its commit is the
+ * acknowledgement, for `replicated` as for `central`.
+ */
+import { OperatingError } from "../process/failure.ts";
+import type { Frame } from "../protocol/frame.ts";
+import { FrameError } from "../protocol/frame.ts";
+import type { Cursor, Hello } from "../protocol/hello.ts";
+import type { CommittedRecord } from "../protocol/record.ts";
+import { APPLIED, encodeRecords, RECORDS, readStopped, STOPPED } from "../protocol/relay.ts";
+import { type ApplierSocket, connectApplier } from "./applier-socket.ts";
+import type { SendResult, Transport } from "./ports.ts";
+
+interface Pending {
+  readonly resolve: (result: SendResult) => void;
+  readonly reject: (error: Error) => void;
+}
+
+export class DirectTransport implements Transport {
+  readonly #url: string;
+  readonly #hello: Hello;
+  readonly #pending = new Map<number, Pending>();
+  #socket: ApplierSocket | null = null;
+
+  constructor(url: string, hello: Hello) {
+    this.#url = url;
+    this.#hello = hello;
+  }
+
+  async connect(): Promise<{ readonly centralId: string; readonly cursors: readonly Cursor[] }> {
+    this.close();
+    this.#socket = await connectApplier(this.#url, this.#hello, {
+      onFrame: (frame) => this.#receive(frame),
+      onLost: (error) => this.#lose(error),
+    });
+    return this.#socket.welcome;
+  }
+
+  send(records: readonly CommittedRecord[]): Promise<SendResult> {
+    const { promise, resolve, reject } = Promise.withResolvers<SendResult>();
+    const partition = records[0]?.partition ?? 0;
+    if (this.#socket === null) {
+      reject(new OperatingError("central_unreachable", "not connected", { retryable: true }));
+      return promise;
+    }
+    this.#pending.set(partition, { resolve, reject });
+    this.#socket.send(RECORDS, encodeRecords(records));
+    return promise;
+  }
+
+  close(): void {
+    this.#socket?.close();
+    this.#lose(new OperatingError("central_unreachable", "closed", { retryable: true }));
+  }
+
+  #receive({ kind, entries }: Frame): void {
+    if (kind === APPLIED) {
+      for (const entry of entries) {
+        const cursor: Cursor = JSON.parse(entry);
+        this.#settle(cursor.partition, { kind: "applied", cursor });
+      }
+    } else if (kind === STOPPED) {
+      const stopped = readStopped(entries);
+      this.#settle(stopped.partition, { kind: "stopped", stopped });
+    } else {
+      throw new FrameError(`unexpected ${kind}`);
+    }
+  }
+
+  #settle(partition: number, result: SendResult): void {
+    this.#pending.get(partition)?.resolve(result);
+    this.#pending.delete(partition);
+  }
+
+  #lose(error: OperatingError): void {
+    this.#socket = null;
+    for (const { reject } of this.#pending.values()) reject(error);
+    this.#pending.clear();
+  }
+}

@@ -1,0 +1,277 @@
+/** The running shard: writer, progress, timers and socket, joined. */
+
+import type { ShardSettings } from "./config.ts";
+import type { ShardName } from "./domain/brands.ts";
+import type { Command, Query } from "./domain/command.ts";
+import type { Clock } from "./process/clock.ts";
+import { reasonOf } from "./process/failure.ts";
+import type { Logger } from "./process/logger.ts";
+import type { Registry } from "./process/metrics.ts";
+import type { OperationEntry } from "./protocol/operation.ts";
+import type { ShardStatus } from "./protocol/status.ts";
+import type { FromRelay } from "./relay/messages.ts";
+import { Admission } from "./writer/admission.ts";
+import { EXPIRY_TICK_MS, Expiry } from "./writer/expiry.ts";
+import { WriterMetrics } from "./writer/metrics.ts";
+import { ProgressTracker } from "./writer/progress.ts";
+import { answerQuery } from "./writer/queries.ts";
+import { type ApiConnection, type ShardServer, startShardServer } from "./writer/server.ts";
+import { type InitialState, ShardState } from "./writer/state.ts";
+import type { FileSizes, Watermarks, WriterStore } from "./writer/store-port.ts";
+import { Writer } from "./writer/writer.ts";
+
+export interface ShardParts {
+  readonly shard: ShardName;
+  readonly shardIndex: number;
+  readonly partitionCount: number;
+  readonly listen: { readonly host: string; readonly port: number };
+  readonly clusterSecret: string;
+  readonly settings: ShardSettings;
+  readonly opened: {
+    readonly epoch: number;
+    readonly centralId: string;
+    readonly loaded: Pick<
+      InitialState,
+      "orderCounter" | "commitSeq" | "openOrders" | "instruments"
+    > & {
+      readonly appliedCommitSeq: number;
+      readonly streams: readonly (InitialState["streams"][number] & {
+        readonly replicatedSeq: number;
+        readonly appliedSeq: number;
+      })[];
+    };
+  };
+  readonly store: WriterStore;
+  readonly hashKey: (key: string) => number;
+  readonly registry: Registry;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  /** There are new records for the relay. */
+  readonly onRelayNotice: () => void;
+  readonly onClosed: () => void;
+  readonly onFailed: (reason: string, recoverable: boolean) => void;
+}
+
+/** How often free space is looked at, and how often changed progress is told. */
+const DISK_LOOK_MS = 500;
+const PROGRESS_MS = 5;
+/** How long a drain waits for the relay to hand over what is committed. */
+const HAND_OVER_MS = 3000;
+const HAND_OVER_LOOK_MS = 10;
+
+const INTERNAL = { answer: () => {} };
+
+export class Shard {
+  readonly #parts: ShardParts;
+  readonly #state: ShardState;
+  readonly #writer: Writer;
+  readonly #progress: ProgressTracker;
+  readonly #expiry = new Expiry();
+  readonly #metrics: WriterMetrics;
+  readonly #admission: Admission;
+  readonly #server: ShardServer;
+  readonly #timers: Timer[] = [];
+  readonly #drained = Promise.withResolvers<void>();
+  #relay: { state: ShardStatus["relay"]["state"]; reason: string | null } = {
+    state: "connecting",
+    reason: null,
+  };
+  #sizes: FileSizes;
+  #progressDue = false;
+
+  constructor(parts: ShardParts) {
+    this.#parts = parts;
+    const { opened, settings, store, clock, logger, registry } = parts;
+    const { epoch, loaded } = opened;
+    this.#state = new ShardState({ ...parts, epoch, ...loaded });
+    for (const order of loaded.openOrders) this.#expiry.addLoaded(order);
+    const watermarks = { appliedCommitSeq: loaded.appliedCommitSeq, partitions: loaded.streams };
+    this.#progress = new ProgressTracker(this.#state, watermarks);
+    this.#progress.committed(loaded.commitSeq, clock.now());
+    this.#admission = new Admission({
+      freeSpaceFloorBytes: settings.freeSpaceFloor,
+      backlogRecordsMax: settings.backlogRecordsMax,
+    });
+    this.#sizes = store.sizes();
+    this.#admission.setFreeSpace(this.#sizes.freeBytes);
+    this.#metrics = new WriterMetrics(registry);
+    this.#writer = new Writer({
+      state: this.#state,
+      store,
+      hashKey: parts.hashKey,
+      admission: this.#admission,
+      clock,
+      logger,
+      metrics: this.#metrics,
+      limits: {
+        batchOrdersMax: settings.batchOrdersMax,
+        intakeQueueMax: settings.intakeQueueMax,
+        intakeWaitMaxMs: settings.intakeWaitMax,
+        openOrdersMax: settings.openOrdersMax,
+      },
+      onCommitted: (orders, commitSeq, at) => {
+        for (const { order } of orders) this.#expiry.add(order);
+        this.#progress.committed(commitSeq, at);
+        this.#admission.setBacklog(this.#progress.lagRecords);
+        parts.onRelayNotice();
+      },
+      onDrained: () => this.#drained.resolve(),
+      onFailed: parts.onFailed,
+    });
+    this.#metrics.watch(registry, {
+      queue: () => this.#writer.waiting,
+      openOrders: () => this.#state.openCount,
+      centralLagRecords: () => this.#progress.lagRecords,
+      centralLagSeconds: () => this.#progress.lagMs(clock.now()) / 1000,
+      walBytes: () => this.#sizes.walBytes,
+      fileBytes: () => this.#sizes.fileBytes,
+    });
+    this.#server = this.#serve();
+    this.#timers.push(
+      setInterval(() => this.#expire(), EXPIRY_TICK_MS),
+      setInterval(() => this.#lookAtDisk(), DISK_LOOK_MS),
+    );
+  }
+
+  get port(): number {
+    return this.#server.port;
+  }
+
+  #serve(): ShardServer {
+    const { listen, clusterSecret, logger, registry, shard, shardIndex, opened, clock } =
+      this.#parts;
+    return startShardServer({
+      ...listen,
+      clusterSecret,
+      logger,
+      welcome: { shard, shardIndex, epoch: opened.epoch, centralId: opened.centralId },
+      onOperation: (connection, entry) => this.#onOperation(connection, entry),
+      progress: () => this.#progress.snapshot(clock.now()),
+      onHttp: async (path) => {
+        if (path === "/healthz") return Response.json({ status: "ok" });
+        if (path !== "/metrics") return new Response("not found", { status: 404 });
+        return new Response(await registry.metrics(), {
+          headers: { "content-type": registry.contentType },
+        });
+      },
+    });
+  }
+
+  #onOperation(connection: ApiConnection, entry: OperationEntry): void {
+    const { operation, requestId, deadlineAt } = entry;
+    if (isCommand(operation)) {
+      this.#writer.submit(connection, requestId, deadlineAt, operation);
+      return;
+    }
+    const { store, hashKey, clock, registry, logger } = this.#parts;
+    answerQuery(
+      {
+        state: this.#state,
+        store,
+        hashKey,
+        now: () => clock.now(),
+        status: () => this.status(),
+        metrics: () => registry.getMetricsAsJSON(),
+      },
+      operation,
+    ).then(
+      (answer) =>
+        connection.answer({
+          requestId,
+          ...answer,
+          timing: { queueUs: 0, decideUs: 0, commitUs: 0 },
+        }),
+      (error: unknown) => logger.error({ err: error, reason: reasonOf(error) }, "a query failed"),
+    );
+  }
+
+  onRelay(message: FromRelay): void {
+    switch (message.type) {
+      case "report": {
+        const { stoppedPartitions, ...watermarks } = message.report;
+        this.#advance(watermarks, stoppedPartitions);
+        return;
+      }
+      case "state":
+        this.#relay = { state: message.state, reason: message.reason };
+        return;
+      case "refused":
+        this.#relay = { state: "stopped", reason: message.reason };
+        this.refuseFile(`the file is not the newest of this shard: ${message.reason}`);
+        return;
+    }
+  }
+
+  refuseFile(reason: string): void {
+    this.#writer.refuseFile(reason);
+  }
+
+  #advance(watermarks: Watermarks, stoppedPartitions: readonly number[]): void {
+    this.#progress.advance(watermarks, stoppedPartitions);
+    this.#parts.store.setWatermarks(watermarks);
+    this.#admission.setBacklog(this.#progress.lagRecords);
+    if (this.#progressDue) return;
+    this.#progressDue = true;
+    setTimeout(() => {
+      this.#progressDue = false;
+      this.#server.broadcastProgress(this.#progress.snapshot(this.#parts.clock.now()));
+    }, PROGRESS_MS);
+  }
+
+  #expire(): void {
+    const now = this.#parts.clock.now();
+    for (const orderId of this.#expiry.due(now)) {
+      this.#writer.submit(INTERNAL, 0, Number.MAX_SAFE_INTEGER, { kind: "expire", orderId });
+    }
+  }
+
+  #lookAtDisk(): void {
+    this.#sizes = this.#parts.store.sizes();
+    this.#admission.setFreeSpace(this.#sizes.freeBytes);
+  }
+
+  status(): ShardStatus {
+    const { shard, clock } = this.#parts;
+    const { accepted, refused, batches } = this.#metrics.totals;
+    const state = this.#writer.state;
+    const lagMs = this.#progress.lagMs(clock.now());
+    const lagRecords = this.#progress.lagRecords;
+    return {
+      shard,
+      state: state === "flushing" || state === "drained" ? "draining" : state,
+      reason: this.#writer.reason ?? this.#admission.problem()?.detail ?? null,
+      epoch: this.#state.epoch,
+      commitSeq: this.#state.commitSeq,
+      openOrders: this.#state.openCount,
+      queue: this.#writer.waiting,
+      ordersAccepted: accepted,
+      ordersRefused: refused,
+      batches,
+      ...this.#sizes,
+      relay: { ...this.#relay, backlogRecords: lagRecords, lagMs },
+      central: { lagRecords, lagMs, stoppedPartitions: [...this.#progress.stoppedPartitions] },
+    };
+  }
+
+  async drain(): Promise<void> {
+    for (const timer of this.#timers) clearInterval(timer);
+    this.#server.sayDraining();
+    this.#writer.drain();
+    await this.#drained.promise;
+    const { clock, logger } = this.#parts;
+    const giveUpAt = clock.monotonicMs() + HAND_OVER_MS;
+    while (this.#progress.lagRecords > 0 && clock.monotonicMs() < giveUpAt) {
+      await Bun.sleep(HAND_OVER_LOOK_MS);
+    }
+    const waiting = this.#progress.lagRecords;
+    if (waiting > 0) logger.warn({ waiting }, "records wait in the file for the next start");
+    await this.#server.stop();
+    this.#parts.onClosed();
+  }
+}
+
+const isCommand = (operation: Command | Query): operation is Command =>
+  operation.kind === "place" ||
+  operation.kind === "amend" ||
+  operation.kind === "cancel" ||
+  operation.kind === "cancel_many";

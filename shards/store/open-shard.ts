@@ -1,0 +1,70 @@
+/** Opens a shard's file for its writer: refuse, make, migrate, compare, load. */
+import type { Database } from "bun:sqlite";
+import { existsSync } from "node:fs";
+import type { Instrument } from "../domain/instrument.ts";
+import { codeOf, OperatingError, UsageError } from "../process/failure.ts";
+import {
+  beginEpoch,
+  type ClusterConfig,
+  comparePinned,
+  type NewEpoch,
+  readPinned,
+} from "./cluster.ts";
+import { checkFileIsWhole } from "./file-check.ts";
+import { migrateShardFile } from "./migrate.ts";
+import { openForWriting } from "./open.ts";
+import { OrderRows } from "./order-rows.ts";
+import { type Loaded, loadShard, seedInstruments } from "./shard-store.ts";
+
+export interface OpenedShard {
+  readonly database: Database;
+  readonly epoch: number;
+  readonly centralId: string;
+  readonly loaded: Loaded;
+}
+
+export interface OpenOptions {
+  readonly path: string;
+  readonly config: ClusterConfig;
+  readonly instruments: readonly Instrument[];
+  readonly backlogRecordsMax: number;
+  readonly now: number;
+  /** Asked only when there is no file yet (or one that was never finished). */
+  readonly claimEpoch: () => Promise<NewEpoch>;
+}
+
+export const openShardFile = async (options: OpenOptions): Promise<OpenedShard> => {
+  const { path, config, now } = options;
+  if (existsSync(path)) checkFileIsWhole(path);
+  let database: Database | undefined;
+  try {
+    database = openForWriting(path);
+    migrateShardFile(database, path, now);
+    if (readPinned(database) === undefined) {
+      const grant = await options.claimEpoch();
+      beginEpoch(database, config, grant, options.backlogRecordsMax, now);
+    }
+    const rows = new OrderRows(database);
+    comparePinned(database, config, () => rows.symbols(), path);
+    seedInstruments(database, options.instruments);
+    const pinned = readPinned(database);
+    if (pinned === undefined) throw new UsageError(`${path} has no cluster row.`);
+    return { database, ...pinned, loaded: loadShard(database) };
+  } catch (error) {
+    database?.close();
+    throw asRefusal(error, path);
+  }
+};
+
+const DAMAGE = new Set(["SQLITE_CORRUPT", "SQLITE_NOTADB", "SQLITE_CORRUPT_INDEX"]);
+
+const asRefusal = (error: unknown, path: string): unknown => {
+  const cause = error instanceof OperatingError ? error.cause : error;
+  const code = codeOf(cause) ?? "";
+  if (!DAMAGE.has(code) && !code.startsWith("SQLITE_IOERR")) return error;
+  return new UsageError(
+    `${path} cannot be read (${code}): it is damaged and is not served. Put the disk's own copy ` +
+      "back, or move the file away and start with --new-epoch, which says what is lost.",
+    { cause: error },
+  );
+};

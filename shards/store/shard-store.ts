@@ -1,0 +1,251 @@
+/**
+ * The shard's file behind the writer: one writing connection, one transaction a batch. Whatever
+ * is loaded at a start is read here, so a damaged page is met before the first order is taken.
+ */
+import type { Database } from "bun:sqlite";
+import { statfsSync, statSync } from "node:fs";
+import { dirname } from "node:path";
+import type { OrderId } from "../domain/brands.ts";
+import type { Outcome } from "../domain/decide.ts";
+import type { Instrument } from "../domain/instrument.ts";
+import type { Order } from "../domain/order.ts";
+import { CommitError } from "../process/commit-error.ts";
+import { codeOf } from "../process/failure.ts";
+import type { CommittedRecord } from "../protocol/record.ts";
+import type {
+  BatchWrites,
+  FileSizes,
+  OutcomeLookup,
+  Watermarks,
+  WriterStore,
+} from "../writer/store-port.ts";
+import type { Checkpointer } from "./checkpointer.ts";
+import { Journal } from "./journal.ts";
+import { OrderRows } from "./order-rows.ts";
+import { Outcomes } from "./outcomes.ts";
+
+export interface StoreOptions {
+  readonly path: string;
+  readonly epoch: number;
+  readonly outcomeRetentionMs: number;
+  readonly orderRetentionMs: number;
+  readonly outcomeGenerationSize: number;
+}
+
+/** What a start loads. */
+export interface Loaded {
+  readonly orderCounter: number;
+  readonly commitSeq: number;
+  readonly appliedCommitSeq: number;
+  readonly streams: readonly {
+    readonly partition: number;
+    readonly seq: number;
+    readonly hash: string;
+    readonly replicatedSeq: number;
+    readonly appliedSeq: number;
+  }[];
+  readonly openOrders: readonly Order[];
+  readonly instruments: readonly Instrument[];
+}
+
+/** Rows of old orders and records that a batch may delete, in proportion to what it adds. */
+const PRUNE_MIN = 64;
+const PRUNE_FACTOR = 3;
+/** How often finished orders are looked for. */
+const SWEEP_PAUSE_MS = 1000;
+
+export class ShardStore implements WriterStore {
+  readonly #database: Database;
+  readonly #options: StoreOptions;
+  readonly #checkpointer: Checkpointer;
+  readonly #orders: OrderRows;
+  readonly #journal: Journal;
+  readonly #outcomes: Outcomes;
+  readonly #begin;
+  readonly #commit;
+  readonly #rollback;
+  readonly #updateSequence;
+  readonly #updateStream;
+  readonly #updateWatermark;
+  #watermarks: Watermarks;
+  #watermarksChanged = false;
+  #lastCommitSeq: number;
+  #sweepAt = 0;
+
+  constructor(
+    database: Database,
+    options: StoreOptions,
+    checkpointer: Checkpointer,
+    loaded: Loaded,
+  ) {
+    this.#database = database;
+    this.#options = options;
+    this.#checkpointer = checkpointer;
+    this.#orders = new OrderRows(database);
+    this.#journal = new Journal(database, options.epoch, loaded.commitSeq + 1);
+    this.#outcomes = new Outcomes(
+      database,
+      { generationSize: options.outcomeGenerationSize, retentionMs: options.outcomeRetentionMs },
+      loaded.commitSeq + 1,
+    );
+    this.#lastCommitSeq = loaded.commitSeq;
+    this.#watermarks = { appliedCommitSeq: loaded.appliedCommitSeq, partitions: loaded.streams };
+    this.#begin = database.prepare("BEGIN IMMEDIATE");
+    this.#commit = database.prepare("COMMIT");
+    this.#rollback = database.prepare("ROLLBACK");
+    this.#updateSequence = database.prepare(
+      "UPDATE sequence SET order_counter = ?, commit_seq = ?, applied_commit_seq = ?",
+    );
+    this.#updateStream = database.prepare(
+      "UPDATE stream SET seq = ?, hash = ? WHERE partition = ?",
+    );
+    this.#updateWatermark = database.prepare(
+      "UPDATE stream SET replicated_seq = ?, applied_seq = ? WHERE partition = ?",
+    );
+  }
+
+  commit(batch: BatchWrites): void {
+    const watermarks = this.#watermarks;
+    let prunedTo = 0;
+    try {
+      this.#begin.run();
+      prunedTo = this.#write(batch, watermarks);
+    } catch (error) {
+      this.#undo();
+      throw new CommitError(!this.#database.inTransaction, error);
+    }
+    try {
+      this.#commit.run();
+    } catch (error) {
+      // The commit's frame may be in the log already. Only a full disk ends the transaction
+      // before it; after any other error a recovery has to look.
+      const isFull = codeOf(error) === "SQLITE_FULL";
+      if (isFull) this.#undo();
+      throw new CommitError(isFull && !this.#database.inTransaction, error);
+    }
+    this.#lastCommitSeq = batch.commitSeq;
+    this.#outcomes.committed(batch.outcomeKeys, batch.at);
+    this.#journal.pruned(prunedTo);
+    if (watermarks === this.#watermarks) this.#watermarksChanged = false;
+  }
+
+  #write(batch: BatchWrites, watermarks: Watermarks): number {
+    const ends = new Map<number, CommittedRecord>();
+    for (const record of batch.records) {
+      this.#journal.append(record);
+      ends.set(record.partition, record);
+    }
+    for (const { order, isNew, lastCommitSeq } of batch.orders) {
+      if (isNew) this.#orders.insert(order, lastCommitSeq);
+      else this.#orders.update(order, lastCommitSeq);
+    }
+    this.#outcomes.write(batch.outcomeKeys);
+    for (const { partition, seq, hash } of ends.values()) {
+      this.#updateStream.run(seq, hash, partition);
+    }
+    this.#updateSequence.run(batch.orderCounter, batch.commitSeq, watermarks.appliedCommitSeq);
+    if (this.#watermarksChanged) {
+      for (const { partition, replicatedSeq, appliedSeq } of watermarks.partitions) {
+        this.#updateWatermark.run(replicatedSeq, appliedSeq, partition);
+      }
+    }
+    return this.#forget(batch, watermarks.appliedCommitSeq);
+  }
+
+  /** Retention: what central has and nobody may ask for any more. */
+  #forget(batch: BatchWrites, appliedCommitSeq: number): number {
+    if (batch.at >= this.#sweepAt) {
+      const done = this.#orders.sweep(
+        batch.at - this.#options.orderRetentionMs,
+        appliedCommitSeq,
+        PRUNE_MIN + PRUNE_FACTOR * batch.records.length,
+      );
+      if (done) this.#sweepAt = batch.at + SWEEP_PAUSE_MS;
+    }
+    const keepFrom = Math.min(appliedCommitSeq + 1, this.#outcomes.firstKeptCommitSeq());
+    return this.#journal.prune(keepFrom, PRUNE_MIN + PRUNE_FACTOR * batch.records.length);
+  }
+
+  #undo(): void {
+    try {
+      if (this.#database.inTransaction) this.#rollback.run();
+    } catch {
+      // `inTransaction` tells the caller whether it is gone
+    }
+  }
+
+  maintain(now: number): void {
+    this.#outcomes.maintain(this.#lastCommitSeq, now);
+    this.#checkpointer.afterBatch();
+  }
+
+  findOutcome(key: OutcomeLookup, now: number): Outcome | undefined {
+    const notBefore = now - this.#options.outcomeRetentionMs;
+    for (const commitSeq of this.#outcomes.candidates(key.hash)) {
+      const outcome = this.#journal.outcomeAt(commitSeq, key, notBefore);
+      if (outcome !== undefined) return outcome;
+    }
+    return undefined;
+  }
+
+  readOrder(orderId: OrderId): Order | undefined {
+    return this.#orders.read(orderId);
+  }
+
+  setWatermarks(watermarks: Watermarks): void {
+    this.#watermarks = watermarks;
+    this.#watermarksChanged = true;
+  }
+
+  sizes(): FileSizes {
+    const { path } = this.#options;
+    const { bavail, bsize } = statfsSync(dirname(path));
+    return {
+      fileBytes: statSync(path).size,
+      walBytes: statSync(`${path}-wal`, { throwIfNoEntry: false })?.size ?? 0,
+      freeBytes: bavail * bsize,
+    };
+  }
+
+  close(): void {
+    this.#checkpointer.close();
+    this.#database.close();
+  }
+}
+
+/** Reads what the writer keeps in memory. */
+export const loadShard = (database: Database): Loaded => {
+  const { order_counter, commit_seq, applied_commit_seq } = database
+    .query("SELECT * FROM sequence WHERE id = 1")
+    .get() as { order_counter: number; commit_seq: number; applied_commit_seq: number };
+  const streams = database.query("SELECT * FROM stream ORDER BY partition").all() as {
+    partition: number;
+    seq: number;
+    hash: string;
+    replicated_seq: number;
+    applied_seq: number;
+  }[];
+  const instruments = database.query("SELECT definition FROM instrument").values();
+  return {
+    orderCounter: order_counter,
+    commitSeq: commit_seq,
+    appliedCommitSeq: applied_commit_seq,
+    streams: streams.map((s) => ({
+      partition: s.partition,
+      seq: s.seq,
+      hash: s.hash,
+      replicatedSeq: s.replicated_seq,
+      appliedSeq: s.applied_seq,
+    })),
+    openOrders: new OrderRows(database).loadOpen(),
+    instruments: instruments.map(([definition]) => JSON.parse(String(definition)) as Instrument),
+  };
+};
+
+/** Stores the instruments that the file does not know yet; those it knows stay as they are. */
+export const seedInstruments = (database: Database, instruments: readonly Instrument[]): void => {
+  const insert = database.prepare("INSERT OR IGNORE INTO instrument VALUES (?, ?, ?)");
+  database.transaction(() => {
+    for (const i of instruments) insert.run(i.symbol, i.version, JSON.stringify(i));
+  })();
+};

@@ -1,0 +1,44 @@
+import type { OrderId } from "../domain/brands.ts";
+import { isOpen, type Order } from "../domain/order.ts";
+
+/** Width of a bucket and of the timer's tick: an order ends at most two of these late. */
+const TICK_MS = 100;
+
+/** When good-till-date orders end. Kept in buckets of time, because many end together. */
+export class Expiry {
+  readonly #buckets = new Map<number, OrderId[]>();
+  #doneTo = 0;
+
+  /** Called with each order that a start loads or a batch leaves; takes what will expire. */
+  add(order: Order): void {
+    if (order.goodTillDate === null || order.version > 1 || !isOpen(order.status)) return;
+    this.#schedule(order.orderId, order.goodTillDate);
+  }
+
+  /** A start loads orders that may have been amended since. */
+  addLoaded(order: Order): void {
+    if (order.goodTillDate !== null) this.#schedule(order.orderId, order.goodTillDate);
+  }
+
+  #schedule(orderId: OrderId, at: number): void {
+    const bucket = Math.max(Math.floor(at / TICK_MS), this.#doneTo);
+    const orders = this.#buckets.get(bucket);
+    if (orders === undefined) this.#buckets.set(bucket, [orderId]);
+    else orders.push(orderId);
+  }
+
+  /** Orders whose date has passed; some may have ended otherwise. Each is given once. */
+  due(now: number): readonly OrderId[] {
+    const to = Math.floor(now / TICK_MS);
+    const due: OrderId[] = [];
+    for (const [bucket, orders] of this.#buckets) {
+      if (bucket >= to) continue;
+      due.push(...orders);
+      this.#buckets.delete(bucket);
+    }
+    this.#doneTo = to;
+    return due;
+  }
+}
+
+export const EXPIRY_TICK_MS = TICK_MS;

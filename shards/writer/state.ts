@@ -1,0 +1,107 @@
+import type { AccountId, InstrumentSymbol, OrderId, ShardName } from "../domain/brands.ts";
+import type { Instrument } from "../domain/instrument.ts";
+import { isOpen, type Order } from "../domain/order.ts";
+import { partitionOf } from "../protocol/partition.ts";
+
+/** The end of one partition's stream. */
+export interface StreamEnd {
+  readonly seq: number;
+  readonly hash: string;
+}
+
+export interface InitialState {
+  readonly shard: ShardName;
+  readonly shardIndex: number;
+  readonly epoch: number;
+  readonly partitionCount: number;
+  readonly orderCounter: number;
+  readonly commitSeq: number;
+  readonly streams: readonly (StreamEnd & { readonly partition: number })[];
+  readonly openOrders: readonly Order[];
+  readonly instruments: readonly Instrument[];
+}
+
+/**
+ * What a shard knows in memory: exactly what its file's last commit says. Changed only by a batch
+ * that has committed.
+ */
+export class ShardState {
+  readonly shard: ShardName;
+  readonly shardIndex: number;
+  readonly epoch: number;
+  readonly partitionCount: number;
+  readonly instruments: ReadonlyMap<string, Instrument>;
+  orderCounter: number;
+  commitSeq: number;
+  readonly #streams: StreamEnd[] = [];
+  readonly #open = new Map<OrderId, Order>();
+  readonly #byAccount = new Map<AccountId, Set<OrderId>>();
+  readonly #partitions = new Map<string, number>();
+
+  constructor(initial: InitialState) {
+    this.shard = initial.shard;
+    this.shardIndex = initial.shardIndex;
+    this.epoch = initial.epoch;
+    this.partitionCount = initial.partitionCount;
+    this.orderCounter = initial.orderCounter;
+    this.commitSeq = initial.commitSeq;
+    this.instruments = new Map(initial.instruments.map((i) => [i.symbol, i]));
+    for (const { partition, seq, hash } of initial.streams)
+      this.#streams[partition] = { seq, hash };
+    for (const order of initial.openOrders) this.put(order);
+  }
+
+  get openCount(): number {
+    return this.#open.size;
+  }
+
+  /** Open orders only. */
+  openOrder(orderId: OrderId): Order | undefined {
+    return this.#open.get(orderId);
+  }
+
+  *openOrdersOf(accountId: AccountId): Iterable<Order> {
+    for (const orderId of this.#byAccount.get(accountId) ?? []) {
+      const order = this.#open.get(orderId);
+      if (order !== undefined) yield order;
+    }
+  }
+
+  allOpenOrders(): Iterable<Order> {
+    return this.#open.values();
+  }
+
+  streamEnd(partition: number): StreamEnd {
+    const end = this.#streams[partition];
+    if (end === undefined) throw new Error(`no stream for partition ${partition}`);
+    return end;
+  }
+
+  setStreamEnd(partition: number, end: StreamEnd): void {
+    this.#streams[partition] = end;
+  }
+
+  partitionFor(symbol: InstrumentSymbol): number {
+    const known = this.#partitions.get(symbol);
+    if (known !== undefined) return known;
+    const partition = partitionOf(symbol, this.partitionCount);
+    // Unknown symbols come from clients: only known ones are kept.
+    if (this.instruments.has(symbol)) this.#partitions.set(symbol, partition);
+    return partition;
+  }
+
+  /** Takes an order as a committed batch left it. */
+  put(order: Order): void {
+    const { orderId, accountId } = order;
+    const ids = this.#byAccount.get(accountId);
+    if (isOpen(order.status)) {
+      this.#open.set(orderId, order);
+      if (ids === undefined) this.#byAccount.set(accountId, new Set([orderId]));
+      else ids.add(orderId);
+      return;
+    }
+    this.#open.delete(orderId);
+    ids?.delete(orderId);
+    if (ids?.size === 0) this.#byAccount.delete(accountId);
+  }
+}

@@ -1,0 +1,58 @@
+/** What the writer needs from the shard's file; `shards/store` gives it. */
+import type { OrderId } from "../domain/brands.ts";
+import type { Outcome } from "../domain/decide.ts";
+import type { Order } from "../domain/order.ts";
+import type { CommittedRecord } from "../protocol/record.ts";
+
+/** An order as one batch leaves it. */
+export interface OrderWrite {
+  readonly order: Order;
+  readonly isNew: boolean;
+  readonly lastCommitSeq: number;
+}
+
+/** Everything that one transaction makes durable. */
+export interface BatchWrites {
+  readonly at: number;
+  readonly records: readonly CommittedRecord[];
+  readonly orders: readonly OrderWrite[];
+  readonly outcomeKeys: readonly { readonly hash: number; readonly commitSeq: number }[];
+  readonly orderCounter: number;
+  readonly commitSeq: number;
+}
+
+/** How far the broker and central have got. Durable with the next batch. */
+export interface Watermarks {
+  /** Every record up to here has reached central. */
+  readonly appliedCommitSeq: number;
+  readonly partitions: readonly {
+    readonly partition: number;
+    readonly replicatedSeq: number;
+    readonly appliedSeq: number;
+  }[];
+}
+
+export interface FileSizes {
+  readonly fileBytes: number;
+  readonly walBytes: number;
+  readonly freeBytes: number;
+}
+
+export interface WriterStore {
+  /** One transaction, durable when it returns. Throws CommitError of shards/process. */
+  commit(batch: BatchWrites): void;
+  /** Background work between batches: checkpoints, generations. */
+  maintain(now: number): void;
+  findOutcome(key: OutcomeLookup, now: number): Outcome | undefined;
+  /** Open or terminal, as last committed. */
+  readOrder(orderId: OrderId): Order | undefined;
+  setWatermarks(watermarks: Watermarks): void;
+  sizes(): FileSizes;
+}
+
+export interface OutcomeLookup {
+  readonly accountId: number;
+  readonly symbol: string;
+  readonly clientOrderId: string;
+  readonly hash: number;
+}

@@ -1,0 +1,228 @@
+/**
+ * The loop that performs what the group-commit machine says. The only place where the shard's
+ * state changes, and only after the transaction's COMMIT has returned.
+ */
+import type { Command } from "../domain/command.ts";
+import type { Problem } from "../domain/problem.ts";
+import type { Clock } from "../process/clock.ts";
+import { CommitError } from "../process/commit-error.ts";
+import { reasonOf } from "../process/failure.ts";
+import type { Logger } from "../process/logger.ts";
+import type { Answer, ShardTiming } from "../protocol/answer.ts";
+import type { Admission } from "./admission.ts";
+import { type Draft, decideBatch, problemAnswer } from "./batch.ts";
+import { type Effect, step, type WriterEvent, type WriterState } from "./group-commit.ts";
+import { IntakeQueue, type Waiting } from "./intake-queue.ts";
+import type { WriterMetrics } from "./metrics.ts";
+import { Overlay } from "./overlay.ts";
+import type { ShardState } from "./state.ts";
+import type { OrderWrite, WriterStore } from "./store-port.ts";
+
+/** Where a command came from and where its answer goes. */
+export interface Sender {
+  /** Queued and sent at the end of the turn, with the others for the same receiver. */
+  answer(answer: Answer): void;
+}
+
+export interface WriterOptions {
+  readonly state: ShardState;
+  readonly store: WriterStore;
+  readonly hashKey: (key: string) => number;
+  readonly admission: Admission;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly metrics: WriterMetrics;
+  readonly limits: {
+    readonly batchOrdersMax: number;
+    readonly intakeQueueMax: number;
+    readonly intakeWaitMaxMs: number;
+    readonly openOrdersMax: number;
+  };
+  /** After each commit: what changed, and the shard's newest commitSeq. */
+  readonly onCommitted: (orders: Iterable<OrderWrite>, commitSeq: number, at: number) => void;
+  readonly onDrained: () => void;
+  /**
+   * The process must end; the reason is a sentence. `recoverable`: a new start finds out what
+   * happened; otherwise the file itself is refused and somebody must look.
+   */
+  readonly onFailed: (reason: string, recoverable: boolean) => void;
+}
+
+const NO_TIME: ShardTiming = { queueUs: 0, decideUs: 0, commitUs: 0 };
+
+export class Writer {
+  readonly #options: WriterOptions;
+  readonly #queue: IntakeQueue<Sender>;
+  #state: WriterState = "filling";
+  #reason: string | null = null;
+  #isRefused = false;
+  #batch: readonly Draft<Sender>[] = [];
+  #timing: ShardTiming = NO_TIME;
+
+  constructor(options: WriterOptions) {
+    this.#options = options;
+    this.#queue = new IntakeQueue(options.limits.intakeQueueMax);
+  }
+
+  get state(): WriterState {
+    return this.#state;
+  }
+
+  get reason(): string | null {
+    return this.#reason;
+  }
+
+  get waiting(): number {
+    return this.#queue.length;
+  }
+
+  /** Takes a command; its answer goes to `sender`, always after the commit. */
+  submit(sender: Sender, requestId: number, deadlineAt: number, command: Command): void {
+    const { effects, state } = step(this.#state, "arrived", this.#queue.length);
+    this.#state = state;
+    const arrivedMs = this.#options.clock.monotonicMs();
+    const waiting = { sender, requestId, deadlineAt, command, arrivedMs };
+    for (const effect of effects) {
+      if (effect === "enqueue") this.#enqueue(waiting);
+      else if (effect === "refuse") this.#refuse(waiting, STOPPING);
+      else this.#perform(effect);
+    }
+  }
+
+  drain(): void {
+    this.#handle("drain");
+  }
+
+  /** The file must not be written any more. */
+  refuseFile(reason: string): void {
+    this.#reason = reason;
+    this.#isRefused = true;
+    this.#handle("fail");
+  }
+
+  #handle(event: WriterEvent): void {
+    const { state, effects } = step(this.#state, event, this.#queue.length);
+    this.#state = state;
+    for (const effect of effects) this.#perform(effect);
+  }
+
+  #perform(effect: Effect): void {
+    switch (effect) {
+      case "schedule":
+        setImmediate(() => this.#handle("turn"));
+        return;
+      case "commit":
+        this.#handle(this.#commit());
+        return;
+      case "answer":
+        for (const draft of this.#batch) draft.sender.answer({ ...draft, timing: this.#timing });
+        this.#batch = [];
+        return;
+      case "answer_lost":
+        this.#answerAll({
+          code: "shard_unavailable",
+          detail: `The order could not be written: ${this.#reason}. Nothing happened.`,
+        });
+        this.#reason = null;
+        return;
+      case "answer_unknown":
+        this.#answerAll(UNKNOWN);
+        for (const waiting of this.#queue.take(this.#queue.length)) this.#refuse(waiting, STOPPING);
+        return;
+      case "close":
+        this.#options.onDrained();
+        return;
+      case "exit":
+        this.#options.onFailed(this.#reason ?? "a batch's outcome is not known", !this.#isRefused);
+        return;
+      default:
+        throw new Error(`${effect} needs a command`);
+    }
+  }
+
+  /** Decides the next batch and runs its transaction. Never throws for a failing disk. */
+  #commit(): "committed" | "batch_lost" | "batch_unknown" {
+    const { state, store, clock, limits, metrics, logger } = this.#options;
+    const startMs = clock.monotonicMs();
+    const now = clock.now();
+    const batch = this.#due(this.#queue.take(limits.batchOrdersMax), startMs, now);
+    const { admission, hashKey } = this.#options;
+    const { openOrdersMax } = limits;
+    const overlay = new Overlay(state, {
+      store,
+      hashKey,
+      openOrdersMax,
+      admission: admission.problem(),
+      now,
+    });
+    const { drafts, counts } = decideBatch(batch, overlay, state, now);
+    this.#batch = drafts;
+    const decidedMs = clock.monotonicMs();
+    try {
+      const writes = overlay.writes();
+      if (writes.records.length > 0) store.commit(writes);
+    } catch (error) {
+      if (!(error instanceof CommitError)) throw error;
+      this.#reason = reasonOf(error.cause);
+      logger.error({ err: error, definite: error.definite }, "a batch was not committed");
+      admission.diskFailed(this.#reason);
+      return error.definite ? "batch_lost" : "batch_unknown";
+    }
+    const endMs = clock.monotonicMs();
+    this.#timing = {
+      queueUs: microseconds(startMs - (batch[0]?.arrivedMs ?? startMs)),
+      decideUs: microseconds((decidedMs - startMs) / Math.max(1, batch.length)),
+      commitUs: microseconds(endMs - decidedMs),
+    };
+    const changed = overlay.apply();
+    metrics.observeBatch(batch.length, counts, (endMs - decidedMs) / 1000);
+    this.#options.onCommitted(changed, state.commitSeq, now);
+    store.maintain(now);
+    return "committed";
+  }
+
+  /** Drops what nobody waits for any more, and new orders that have waited too long. */
+  #due(taken: readonly Waiting<Sender>[], nowMs: number, now: number): readonly Waiting<Sender>[] {
+    const { intakeWaitMaxMs } = this.#options.limits;
+    const isDue = (one: Waiting<Sender>): boolean => {
+      if (one.deadlineAt < now) return false;
+      return one.command.kind !== "place" || nowMs - one.arrivedMs <= intakeWaitMaxMs;
+    };
+    if (taken.every(isDue)) return taken;
+    for (const one of taken) if (!isDue(one)) this.#refuse(one, OVERLOADED);
+    return taken.filter(isDue);
+  }
+
+  #enqueue(waiting: Waiting<Sender>): void {
+    if (this.#queue.isFull) this.#refuse(waiting, OVERLOADED);
+    else this.#queue.push(waiting);
+  }
+
+  #refuse({ sender, requestId }: Waiting<Sender>, problem: Problem): void {
+    if (problem.code === "overloaded") this.#options.metrics.shed();
+    sender.answer({ requestId, ...problemAnswer(problem), timing: NO_TIME });
+  }
+
+  #answerAll(problem: Problem): void {
+    const answer = problemAnswer(problem);
+    for (const { sender, requestId } of this.#batch) {
+      sender.answer({ requestId, ...answer, timing: NO_TIME });
+    }
+    this.#batch = [];
+  }
+}
+
+const OVERLOADED: Problem = {
+  code: "overloaded",
+  detail: "More orders are waiting than the shard can take in time. Nothing happened.",
+};
+const STOPPING: Problem = {
+  code: "shard_unavailable",
+  detail: "The shard is stopping. Nothing happened.",
+};
+const UNKNOWN: Problem = {
+  code: "outcome_unknown",
+  detail: "The disk failed while the order was committed. Ask again with the same clientOrderId.",
+};
+
+const microseconds = (ms: number): number => Math.max(0, Math.round(ms * 1000));

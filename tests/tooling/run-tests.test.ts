@@ -1,0 +1,68 @@
+import { describe, expect, test } from "bun:test";
+import { countLine, faultOf, parseSummary, type SuiteEnd, suitesOf } from "../support/run-tests.ts";
+
+const good: SuiteEnd = {
+  summary: { passed: 3, failed: 0, skipped: 0, files: 2 },
+  files: 2,
+  exitCode: 0,
+  timedOut: false,
+  leftProcesses: false,
+};
+
+describe("the summary of a suite", () => {
+  test("counts skipped and todo together and takes the files from the last line", () => {
+    const stderr =
+      "app/a.test.ts:\n(pass) 7 fail\n\n 2 pass\n 1 skip\n 1 todo\n 2 fail\n 1 error\n" +
+      " 2 expect() calls\nRan 6 tests across 3 files. [3.02s]\n";
+    expect(parseSummary(stderr)).toEqual({ passed: 2, failed: 2, skipped: 2, files: 3 });
+  });
+
+  test("does not take a test's own output for a count", () => {
+    const stderr = " 90 pass\n\n 1 pass\n 0 fail\nRan 1 test across 1 file. [2.00ms]\n";
+    expect(parseSummary(stderr)).toEqual({ passed: 1, failed: 0, skipped: 0, files: 1 });
+  });
+
+  test("is missing when the process ended before it", () => {
+    expect(parseSummary("app/a.test.ts:\n(pass) one\n")).toBeUndefined();
+  });
+});
+
+describe("a suite's end counts a failure more", () => {
+  const cases: readonly (readonly [string, Partial<SuiteEnd>])[] = [
+    ["ran out of time", { timedOut: true }],
+    ["ended without a summary, exit code 0", { summary: undefined }],
+    ["ran no test", { summary: { passed: 0, failed: 0, skipped: 4, files: 2 } }],
+    ["ran 2 of its 3 test files", { files: 3 }],
+    ["ended with exit code 1 and no failed test", { exitCode: 1 }],
+    ["left a process running", { leftProcesses: true }],
+  ];
+  for (const [fault, end] of cases) {
+    test(`when it ${fault}`, () => {
+      expect(faultOf({ ...good, ...end })).toBe(fault);
+    });
+  }
+
+  test("never when it ended well, nor twice for a failed test", () => {
+    expect(faultOf(good)).toBe("");
+    const failed = { passed: 2, failed: 1, skipped: 0, files: 2 };
+    expect(faultOf({ ...good, summary: failed, exitCode: 1 })).toBe("");
+  });
+});
+
+test("a folder becomes a suite by having test files, and required ones stay without", () => {
+  const suites = suitesOf(["bench/a.test.ts", "tests/system/b.test.ts", "app/http/c.test.ts"]);
+  expect(Object.fromEntries(suites)).toEqual({
+    app: ["app/http/c.test.ts"],
+    shards: [],
+    migrations: [],
+    "tests/tooling": [],
+    "tests/contract": [],
+    "tests/system": ["tests/system/b.test.ts"],
+    bench: ["bench/a.test.ts"],
+  });
+});
+
+test("the counting line names skipped tests only when there are any", () => {
+  expect(countLine({ passed: 5, failed: 1, skipped: 0 })).toBe("5 passed, 1 failed");
+  expect(countLine({ passed: 5, failed: 0, skipped: 2 })).toBe("5 passed, 0 failed, 2 skipped");
+});
