@@ -6,10 +6,10 @@ import { mkdirSync, statSync } from "node:fs";
 import { join } from "node:path";
 
 const MAIN = "app/main.ts";
-const THREADS = ["shards/relay-thread.ts", "shards/store/checkpoint-thread.ts"];
 const OUTPUT = "dist/sluice";
 
 const root = join(import.meta.dir, "..");
+const threads = Array.from(new Bun.Glob("shards/**/*-thread.ts").scanSync(root)).toSorted();
 mkdirSync(join(root, "dist"), { recursive: true });
 const build = Bun.spawnSync(
   [
@@ -26,7 +26,7 @@ const build = Bun.spawnSync(
     "--entry-naming=[name].[ext]",
     `--outfile=${OUTPUT}`,
     MAIN,
-    ...THREADS,
+    ...threads,
   ],
   { cwd: root, stdio: ["ignore", "ignore", "inherit"] },
 );

@@ -24,8 +24,7 @@ import { Checkpointer } from "./store/checkpointer.ts";
 import type { NewEpoch } from "./store/cluster.ts";
 import { checkIntegrity } from "./store/integrity.ts";
 import { hashKey } from "./store/key-table.ts";
-import { acquireLock } from "./store/lock.ts";
-import { type OpenedShard, openShardFile } from "./store/open-shard.ts";
+import { lockShardFile, type OpenedShard, openShardFile } from "./store/open-shard.ts";
 import { ShardStore } from "./store/shard-store.ts";
 
 export interface ShardOptions {
@@ -61,7 +60,7 @@ export const runShard = async (options: ShardOptions): Promise<RunningShard> => 
   const { dataDir, shard, settings, logger } = options;
   makeFolder(dataDir);
   const path = join(dataDir, `${shard}.sqlite`);
-  const lock = acquireLock(join(dataDir, `${shard}.lock`), systemClock.now());
+  const lock = lockShardFile(join(dataDir, `${shard}.lock`), systemClock.now());
   const opened = await open(options, path);
   await refuseOldCopy(options, opened, path);
   const registry = createRegistry({ shard });
@@ -165,7 +164,7 @@ const open = (options: ShardOptions, path: string): Promise<OpenedShard> => {
     instruments,
     backlogRecordsMax: settings.backlogRecordsMax,
     now: systemClock.now(),
-    claimEpoch: () => claim(options, path),
+    claimEpoch: (claimId) => claim(options, path, claimId),
   });
 };
 
@@ -176,9 +175,13 @@ const helloOf = ({ shard, clusterSecret }: ShardOptions): Hello => ({
 });
 
 /** Waits for central; refuses to hide a file that central knows. */
-const claim = async (options: ShardOptions, path: string): Promise<NewEpoch> => {
+const claim = async (
+  options: ShardOptions,
+  path: string,
+  claimId: string,
+): Promise<NewEpoch> => {
   const { shard, newEpoch, applierUrl, logger } = options;
-  const request = { shard, shardIndex: indexOf(options), acceptLoss: newEpoch };
+  const request = { shard, shardIndex: indexOf(options), claimId, acceptLoss: newEpoch };
   const giveUpAt = systemClock.monotonicMs() + CLAIM_WAIT_MS;
   for (;;) {
     try {

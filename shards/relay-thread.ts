@@ -27,6 +27,7 @@ const start = (options: RelayStart): Relay => {
     clock: systemClock,
     logger: createLogger(`${shard}/relay`, options.logLevel),
     onReport: (report) => tell({ type: "report", report }),
+    onIdle: () => tell({ type: "idle" }),
     onState: (state, reason) => tell({ type: "state", state, reason }),
     onRefused: (reason) => tell({ type: "refused", reason }),
   });

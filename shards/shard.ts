@@ -9,7 +9,7 @@ import type { Logger } from "./process/logger.ts";
 import type { Registry } from "./process/metrics.ts";
 import type { OperationEntry } from "./protocol/operation.ts";
 import type { ShardStatus } from "./protocol/status.ts";
-import type { FromRelay } from "./relay/messages.ts";
+import type { RelayNews } from "./relay/relay-handle.ts";
 import { Admission } from "./writer/admission.ts";
 import { EXPIRY_TICK_MS, Expiry } from "./writer/expiry.ts";
 import { WriterMetrics } from "./writer/metrics.ts";
@@ -185,7 +185,7 @@ export class Shard {
     );
   }
 
-  onRelay(message: FromRelay): void {
+  onRelay(message: RelayNews): void {
     switch (message.type) {
       case "report": {
         const { stoppedPartitions, ...watermarks } = message.report;

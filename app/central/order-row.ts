@@ -111,6 +111,9 @@ const rowOf = (body: OrderBody, version: number): OrderRow => {
     partition: receipt.partition,
     seq: receipt.seq,
     version,
+    acceptedPrice: body.price,
+    acceptedQuantity: body.quantity,
+    acceptedStatus: body.status,
   };
   expectNumbers(row.orderId, row.accountId, row.goodTillDate ?? 0, row.createdAt, row.updatedAt);
   expectNumbers(row.epoch, row.commitSeq, row.partition, row.seq, row.version);

@@ -3,13 +3,13 @@ import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { type Clock, systemClock } from "../../shards/process/clock.ts";
 import { codeOf, OperatingError, reasonOf, UsageError } from "../../shards/process/failure.ts";
+import type { FileLock } from "../../shards/process/file-lock.ts";
 import type { Logger } from "../../shards/process/logger.ts";
 import { createRegistry } from "../../shards/process/metrics.ts";
 import { Applier, type ApplierLimits } from "./applier.ts";
 import { ApplierMetrics } from "./applier-metrics.ts";
 import { type ApplierServerOptions, serveApplier } from "./applier-server.ts";
-import { CENTRAL_LOCK, type CentralLock, lockCentral } from "./embedded/lock.ts";
-import { CENTRAL_FILE } from "./embedded/sqlite-file.ts";
+import { CENTRAL_FILE, lockCentral } from "./embedded/sqlite-file.ts";
 import { openSqliteStore } from "./embedded/sqlite-store.ts";
 import type { CentralStore } from "./store.ts";
 
@@ -28,6 +28,9 @@ export interface RunningApplier {
   /** Takes nothing more, commits what waits, closes. */
   drain(): Promise<void>;
 }
+
+/** Beside the central file: who owns it. */
+const CENTRAL_LOCK = "central.lock";
 
 const LIMITS: ApplierLimits = {
   commitRecordsMax: 8192,
@@ -74,7 +77,7 @@ export const runApplier = async (options: RunApplierOptions): Promise<RunningApp
   }
 };
 
-const lockFolder = (dataDir: string, clock: Clock): CentralLock => {
+const lockFolder = (dataDir: string, clock: Clock): FileLock => {
   try {
     mkdirSync(dataDir, { recursive: true });
     return lockCentral(join(dataDir, CENTRAL_LOCK), clock.now());

@@ -10,6 +10,7 @@ export const central = sqliteTable("central", {
 export const shardEpoch = sqliteTable("shard_epoch", {
   shard: text().primaryKey(),
   epoch: integer().notNull(),
+  claimId: text("claim_id").notNull(),
   grantedAt: integer("granted_at").notNull(),
 });
 
@@ -69,12 +70,17 @@ export const orders = sqliteTable(
     partition: integer().notNull(),
     seq: integer().notNull(),
     version: integer().notNull(),
+    /** As accepted, never updated: the outcome of the order's client order id. */
+    acceptedPrice: text("accepted_price"),
+    acceptedQuantity: text("accepted_quantity").notNull(),
+    acceptedStatus: text("accepted_status").notNull(),
   },
   (table) => [
     index("orders_history").on(table.accountId, table.createdAt, table.orderId, table.symbol),
   ],
 );
 
+/** Refusals: an accepted order's outcome is its own row. */
 export const outcomes = sqliteTable(
   "outcomes",
   {

@@ -43,8 +43,6 @@ export interface Api {
   fetch(request: Request): Response | Promise<Response>;
 }
 
-export const REQUEST_DEADLINE_MS = 5000;
-
 /**
  * What `Bun.serve` needs beside `fetch`. Its own body limit stands above the edge's, so that a
  * body too large is answered by the contract; an answer may take as long as the request deadline.

@@ -10,7 +10,7 @@ export class Call {
   readonly requestId: string;
   /** Set by the authentication; 0 on routes that need none. */
   accountId = 0 as AccountId;
-  /** Milliseconds spent in each stage; {@link NOT_REACHED} until it has happened. */
+  /** Milliseconds spent in each stage, -1 until it has happened. */
   authMs = NOT_REACHED;
   parseMs = NOT_REACHED;
   /** From handing over to the router until its answer, the shard's own stages included. */

@@ -11,6 +11,8 @@ CREATE TABLE central (
 CREATE TABLE shard_epoch (
   shard TEXT PRIMARY KEY,
   epoch INTEGER NOT NULL CHECK (epoch >= 1),
+  -- whose claim it was: the same file that asks again, because the answer was lost, gets the same
+  claim_id TEXT NOT NULL,
   granted_at INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
 
@@ -60,14 +62,18 @@ CREATE TABLE orders (
   commit_seq INTEGER NOT NULL,
   partition INTEGER NOT NULL,
   seq INTEGER NOT NULL,
-  version INTEGER NOT NULL
+  version INTEGER NOT NULL,
+  -- as accepted, never updated: with the rest of the row they are the outcome of its client order id
+  accepted_price TEXT,
+  accepted_quantity TEXT NOT NULL,
+  accepted_status TEXT NOT NULL
 ) STRICT;
 
 -- History, newest first. The symbol rides along so that a filter on it needs no row.
 CREATE INDEX orders_history ON orders (account_id, created_at, order_id, symbol);
 
--- The value of every record that is the outcome of a client order id, as it came: what a lost
--- shard is rebuilt from. Each shard appends at its own end and retention cuts at the other.
+-- Outcomes that made no order: the value of every refusal, as it came. With the orders' rows they
+-- are what a lost shard is rebuilt from. Each shard appends at its own end and retention cuts at the other.
 CREATE TABLE outcomes (
   shard TEXT NOT NULL,
   epoch INTEGER NOT NULL,

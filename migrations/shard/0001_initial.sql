@@ -15,6 +15,12 @@ CREATE TABLE cluster (
   created_at INTEGER NOT NULL
 ) STRICT;
 
+-- Whose claim to an epoch this file makes, from before central is asked until for ever. One row.
+CREATE TABLE epoch_claim (
+  id INTEGER PRIMARY KEY CHECK (id = 1),
+  claim_id TEXT NOT NULL
+) STRICT;
+
 -- The last order counter and commitSeq given out. One row, updated by every batch.
 CREATE TABLE sequence (
   id INTEGER PRIMARY KEY CHECK (id = 1),

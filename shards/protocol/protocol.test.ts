@@ -206,7 +206,7 @@ const applierWelcome: ApplierWelcome = {
   ],
 };
 const stopped: Stopped = { partition: 4, code: "gap", detail: "seq 6 came after 4" };
-const claim: Claim = { shard: "shard1", shardIndex: 1, acceptLoss: false };
+const claim: Claim = { shard: "shard1", shardIndex: 1, claimId: "c-1", acceptLoss: false };
 const grant: Grant = {
   granted: true,
   centralId: "0198f3c2",
@@ -379,9 +379,9 @@ describe("a record's hash", () => {
   test.each([
     ["a short value", '{"a":1}'],
     ["text beyond ASCII", "\u00fc\u20ac\ud83d\udcc8"],
-    ["a value longer than the scratch space", "\u20ac".repeat(400_000)],
+    ["a value of over a megabyte", "\u20ac".repeat(400_000)],
   ])("chains %s to the hash before", (_, value) => {
-    const expected = createHash("sha256").update(Buffer.from(HASH, "hex")).update(value);
+    const expected = createHash("sha256").update(HASH).update(value);
     expect(chainHash(HASH, value)).toBe(expected.digest("hex"));
   });
 

@@ -36,20 +36,12 @@ export interface CommittedRecord {
 /** The hash before the first record of the first epoch. */
 export const ZERO_HASH = "0".repeat(64);
 
-const encoder = new TextEncoder();
-const scratch = new Uint8Array(1 << 20);
-
-/** SHA-256 of the previous hash's 32 bytes and the value's UTF-8 bytes, as hex. */
-export const chainHash = (prevHash: string, value: string): string => {
-  const previous = Buffer.from(prevHash, "hex");
-  scratch.set(previous, 0);
-  const { read, written } = encoder.encodeInto(value, scratch.subarray(32));
-  if (read !== value.length) {
-    const whole = Buffer.concat([previous, Buffer.from(value)]);
-    return Bun.CryptoHasher.hash("sha256", whole, "hex");
-  }
-  return Bun.CryptoHasher.hash("sha256", scratch.subarray(0, 32 + written), "hex");
-};
+/**
+ * SHA-256 of the previous hash's hex text and the value, as hex. Anybody can repeat it:
+ * `printf %s%s "$prevHash" "$value" | sha256sum`.
+ */
+export const chainHash = (prevHash: string, value: string): string =>
+  Bun.SHA256.hash(prevHash + value, "hex");
 
 /** Unique for ever: where the record stands. */
 export const eventIdOf = (record: CommittedRecord): string =>

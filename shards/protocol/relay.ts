@@ -85,6 +85,8 @@ export type Stopped = z.infer<typeof stoppedSchema>;
 const claimSchema = z.strictObject({
   shard: z.string(),
   shardIndex: z.number().int(),
+  /** Random, kept in the new file: the same file may ask again and gets the same epoch. */
+  claimId: z.string(),
   /** The operator said that what the lost file alone held may be lost (`--new-epoch`). */
   acceptLoss: z.boolean(),
 });

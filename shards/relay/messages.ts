@@ -20,6 +20,8 @@ export type ToRelay =
 
 export type FromRelay =
   | { readonly type: "report"; readonly report: RelayReport }
+  /** Everything that was committed when it looked is carried: it waits for `committed`. */
+  | { readonly type: "idle" }
   | {
       readonly type: "state";
       readonly state: "connecting" | "running";

@@ -1,16 +1,34 @@
 import type { FromRelay, RelayStart, ToRelay } from "./messages.ts";
 
+/** What the shard hears of its relay. */
+export type RelayNews = Exclude<FromRelay, { type: "idle" }>;
+
 /** The writer's side of the relay's thread. */
 export class RelayHandle {
   readonly #thread: Worker;
+  readonly #onMessage: (message: RelayNews) => void;
+  /** It waits. While it does not, it finds new records by itself: waking it costs, per batch. */
+  #isIdle = false;
+  #hasNews = false;
 
-  constructor(thread: Worker, start: RelayStart, onMessage: (message: FromRelay) => void) {
+  constructor(thread: Worker, start: RelayStart, onMessage: (message: RelayNews) => void) {
     this.#thread = thread;
-    thread.onmessage = ({ data }: MessageEvent<FromRelay>) => onMessage(data);
+    this.#onMessage = onMessage;
+    thread.onmessage = ({ data }: MessageEvent<FromRelay>) => this.#receive(data);
     this.#tell({ type: "start", start });
   }
 
+  #receive(message: FromRelay): void {
+    if (message.type !== "idle") return this.#onMessage(message);
+    this.#isIdle = true;
+    if (this.#hasNews) this.committed();
+  }
+
+  /** There are new records. */
   committed(): void {
+    this.#hasNews = !this.#isIdle;
+    if (!this.#isIdle) return;
+    this.#isIdle = false;
     this.#tell({ type: "committed" });
   }
 

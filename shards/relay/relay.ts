@@ -35,6 +35,8 @@ export interface RelayOptions {
   readonly clock: Clock;
   readonly logger: Logger;
   readonly onReport: (report: RelayReport) => void;
+  /** The journal is carried to its end; `notify` wakes it. */
+  readonly onIdle: () => void;
   readonly onState: (state: "connecting" | "running", reason: string | null) => void;
   /** Central and this file exclude each other; the reason is a sentence. */
   readonly onRefused: (reason: string) => void;
@@ -129,7 +131,7 @@ export class Relay {
       const cursor =
         known?.epoch === standing.epoch
           ? known
-          : { partition, epoch: standing.epoch, seq: 0, hash: ZERO_HASH };
+          : { partition, epoch: standing.epoch, seq: 0, hash: known?.hash ?? ZERO_HASH };
       this.#lanes.set(partition, {
         cursor,
         prevHash: cursor.hash,
@@ -147,6 +149,7 @@ export class Relay {
       const chunk = this.#paused ? [] : this.#options.outbox.read(this.#position, CHUNK_RECORDS);
       const last = chunk.at(-1);
       if (last === undefined) {
+        this.#options.onIdle();
         await this.#wake.promise;
         continue;
       }

@@ -3,6 +3,7 @@ import type { Database } from "bun:sqlite";
 import type { InstrumentSymbol, ShardName } from "../domain/brands.ts";
 import { describeShardMap, type ShardMap, symbolsThatMove } from "../domain/symbol-map.ts";
 import { UsageError } from "../process/failure.ts";
+import { randomId } from "../process/ids.ts";
 import type { Cursor } from "../protocol/hello.ts";
 import { chainHash, RECORD_TYPES, ZERO_HASH } from "../protocol/record.ts";
 
@@ -53,6 +54,15 @@ export const readPinned = (database: Database): Pinned | undefined => {
 const readRow = (database: Database): ClusterRow | null =>
   database.query("SELECT * FROM cluster WHERE id = 1").get() as ClusterRow | null;
 
+/** Durable before central is asked: an answer that is lost can be asked for again. */
+export const readOrMakeClaim = (database: Database): string => {
+  database.prepare("INSERT OR IGNORE INTO epoch_claim VALUES (1, ?)").run(randomId());
+  const { claim_id } = database.query("SELECT claim_id FROM epoch_claim").get() as {
+    claim_id: string;
+  };
+  return claim_id;
+};
+
 /** Makes the rows of a new file: its pins, and the first record of every partition's stream. */
 export const beginEpoch = (
   database: Database,
@@ -82,8 +92,9 @@ export const beginEpoch = (
       const journal = database.prepare("INSERT INTO journal VALUES (?, ?, ?, 1, ?, '', ?, ?)");
       const stream = database.prepare("INSERT INTO stream VALUES (?, 1, ?, 0, 0)");
       for (let partition = 0; partition < config.partitionCount; partition++) {
-        const value = epochStarted(cursors.find((cursor) => cursor.partition === partition));
-        const hash = chainHash(ZERO_HASH, value);
+        const before = cursors.find((cursor) => cursor.partition === partition);
+        const value = epochStarted(before);
+        const hash = chainHash(before?.hash ?? ZERO_HASH, value);
         const type = RECORD_TYPES.indexOf("epoch_started");
         journal.run(partition + 1, type, partition, now, value, hash);
         stream.run(partition, hash);

@@ -1,5 +1,5 @@
 /** Opens a shard's file for its writer: refuse, make, migrate, compare, load. */
-import type { Database } from "bun:sqlite";
+import { Database } from "bun:sqlite";
 import { existsSync } from "node:fs";
 import type { Instrument } from "../domain/instrument.ts";
 import { codeOf, OperatingError, UsageError } from "../process/failure.ts";
@@ -8,8 +8,10 @@ import {
   type ClusterConfig,
   comparePinned,
   type NewEpoch,
+  readOrMakeClaim,
   readPinned,
 } from "./cluster.ts";
+import { type FileLock, holdLock } from "../process/file-lock.ts";
 import { checkFileIsWhole } from "./file-check.ts";
 import { migrateShardFile } from "./migrate.ts";
 import { openForWriting } from "./open.ts";
@@ -30,7 +32,7 @@ export interface OpenOptions {
   readonly backlogRecordsMax: number;
   readonly now: number;
   /** Asked only when there is no file yet (or one that was never finished). */
-  readonly claimEpoch: () => Promise<NewEpoch>;
+  readonly claimEpoch: (claimId: string) => Promise<NewEpoch>;
 }
 
 export const openShardFile = async (options: OpenOptions): Promise<OpenedShard> => {
@@ -41,7 +43,7 @@ export const openShardFile = async (options: OpenOptions): Promise<OpenedShard> 
     database = openForWriting(path);
     migrateShardFile(database, path, now);
     if (readPinned(database) === undefined) {
-      const grant = await options.claimEpoch();
+      const grant = await options.claimEpoch(readOrMakeClaim(database));
       beginEpoch(database, config, grant, options.backlogRecordsMax, now);
     }
     const rows = new OrderRows(database);
@@ -55,6 +57,14 @@ export const openShardFile = async (options: OpenOptions): Promise<OpenedShard> 
     throw asRefusal(error, path);
   }
 };
+
+/** Throws UsageError when another process writes this shard. */
+export const lockShardFile = (path: string, now: number): FileLock =>
+  holdLock(new Database(path, { create: true, strict: true }), {
+    path,
+    rule: "one process at a time writes a shard",
+    now,
+  });
 
 const DAMAGE = new Set(["SQLITE_CORRUPT", "SQLITE_NOTADB", "SQLITE_CORRUPT_INDEX"]);
 

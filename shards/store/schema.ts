@@ -24,6 +24,11 @@ export const cluster = sqliteTable("cluster", {
   createdAt: integer("created_at").notNull(),
 });
 
+export const epochClaim = sqliteTable("epoch_claim", {
+  id: integer().primaryKey(),
+  claimId: text("claim_id").notNull(),
+});
+
 export const sequence = sqliteTable("sequence", {
   id: integer().primaryKey(),
   orderCounter: integer("order_counter").notNull(),

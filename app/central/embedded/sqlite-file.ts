@@ -1,6 +1,7 @@
 /** How central's SQLite file is opened, and what its errors mean. */
 import { Database, SQLiteError } from "bun:sqlite";
 import { OperatingError, reasonOf } from "../../../shards/process/failure.ts";
+import { type FileLock, holdLock } from "../../../shards/process/file-lock.ts";
 
 /** The name of the embedded central store in the data folder. */
 export const CENTRAL_FILE = "central.sqlite";
@@ -31,6 +32,14 @@ export const openForWriting = (path: string): Database => {
     throw error;
   }
 };
+
+/** Throws UsageError with the owner's pid when another applier has it. */
+export const lockCentral = (path: string, now: number): FileLock =>
+  holdLock(new Database(path, { create: true, readwrite: true, strict: true }), {
+    path,
+    rule: "one applier at a time owns a central store",
+    now,
+  });
 
 /** For history, in the api's process. Every read must be short, or the log can't start over. */
 export const openForReading = (path: string): Database => {

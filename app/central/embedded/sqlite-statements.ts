@@ -21,10 +21,12 @@ const insertInto = (name: string, table: SQLiteTable): string => {
   return `INSERT INTO ${name} (${names}) VALUES (${values})`;
 };
 
-/** Everything but the key; an older version never overwrites a newer one. */
+/** Everything but the key and the acceptance; an older version never overwrites a newer one. */
 const updateNewer = (): string => {
   const names = Object.values(getTableColumns(orders)).map((column) => column.name);
-  const set = names.filter((name) => name !== "order_id").map((n) => `${n} = excluded.${n}`);
+  const set = names
+    .filter((name) => name !== "order_id" && !name.startsWith("accepted_"))
+    .map((name) => `${name} = excluded.${name}`);
   return `ON CONFLICT (order_id) DO UPDATE SET ${set.join(", ")} WHERE excluded.version > version`;
 };
 

@@ -59,29 +59,34 @@ class SqliteStore implements CentralStore {
   async claimEpoch(claim: Claim): Promise<Grant> {
     return this.#inTransaction("claim epoch", () => {
       const known = this.#tables
-        .select({ epoch: shardEpoch.epoch })
+        .select({ epoch: shardEpoch.epoch, claimId: shardEpoch.claimId })
         .from(shardEpoch)
         .where(eq(shardEpoch.shard, claim.shard))
         .get();
-      if (known !== undefined && !claim.acceptLoss) {
+      const { shard, claimId, acceptLoss } = claim;
+      if (known?.claimId === claimId) return this.#granted(claim, known.epoch);
+      if (known !== undefined && !acceptLoss) {
         return { granted: false, epoch: known.epoch, orders: this.#ordersOf(claim) };
       }
       const epoch = (known?.epoch ?? 0) + 1;
-      const grantedAt = this.#clock.now();
+      const grant = { epoch, claimId, grantedAt: this.#clock.now() };
       this.#tables
         .insert(shardEpoch)
-        .values({ shard: claim.shard, epoch, grantedAt })
-        .onConflictDoUpdate({ target: shardEpoch.shard, set: { epoch, grantedAt } })
+        .values({ shard, ...grant })
+        .onConflictDoUpdate({ target: shardEpoch.shard, set: grant })
         .run();
-      return {
-        granted: true,
-        centralId: this.centralId,
-        epoch,
-        // An order needs a granted epoch, so a shard that is new here has none to look for.
-        orderCounter: known === undefined ? 0 : this.#orderCounterOf(claim),
-        cursors: [...this.#cursorsOf(claim.shard)],
-      };
+      return this.#granted(claim, epoch);
     });
+  }
+
+  #granted(claim: Claim, epoch: number): Grant {
+    return {
+      granted: true,
+      centralId: this.centralId,
+      epoch,
+      orderCounter: this.#orderCounterOf(claim),
+      cursors: [...this.#cursorsOf(claim.shard)],
+    };
   }
 
   /** Reads the whole history index: only for the message to an operator. */
@@ -141,21 +146,18 @@ class SqliteStore implements CentralStore {
     switch (content.type) {
       case "order_accepted":
         this.#statements.insertOrder.run(content.row);
-        this.#writeOutcome(record);
         break;
       case "order_changed":
         this.#statements.upsertOrder.run(content.row);
         break;
-      case "order_refused":
-        this.#writeOutcome(record);
+      case "order_refused": {
+        const { shard, epoch, commitSeq, at, value } = record;
+        this.#statements.insertOutcome.run({ shard, epoch, commitSeq, at, value });
         break;
+      }
       case "epoch_started":
         break;
     }
-  }
-
-  #writeOutcome({ shard, epoch, commitSeq, at, value }: CommittedRecord): void {
-    this.#statements.insertOutcome.run({ shard, epoch, commitSeq, at, value });
   }
 
   #writeStop(shard: string, epoch: number, stopped: Stopped): void {
@@ -211,6 +213,7 @@ class SqliteStore implements CentralStore {
   }
 
   close(): void {
+    for (const statement of Object.values(this.#statements)) statement.finalize();
     this.#database.close();
   }
 

@@ -1,0 +1,109 @@
+/**
+ * The closed-loop generators: each connection sends its next request when it has its answer. wrk
+ * where it is installed, because it is the only one that leaves the processor to what it measures;
+ * autocannon otherwise, and then the generator is the limit.
+ */
+import { join } from "node:path";
+import { writeFileSync } from "node:fs";
+import { cleanEnvironment } from "../system/child.ts";
+import type { Latency } from "../support/statistics.ts";
+import type { RequestTemplate } from "./orders.ts";
+
+export type GeneratorName = "wrk" | "autocannon";
+
+export interface LoadOptions {
+  readonly port: number;
+  readonly connections: number;
+  readonly seconds: number;
+  readonly templates: readonly RequestTemplate[];
+  /** Look at every status; for warm-ups, because it slows the generator down. */
+  readonly check: boolean;
+  /** For the file of templates. */
+  readonly folder: string;
+}
+
+/** One run of a generator. */
+export interface Load {
+  readonly generator: GeneratorName;
+  readonly requests: number;
+  readonly seconds: number;
+  readonly perSecond: number;
+  /** Answers of status 400 and above, or with `check` all but 201. */
+  readonly refused: number;
+  /** Connections and answers that failed or did not come. */
+  readonly lost: number;
+  /** Closed loop: the wait for a late answer hides others. Not for judging times. */
+  readonly latencyMs: Latency;
+  readonly generatorCpuSeconds: number;
+}
+
+export const detectGenerator = (): GeneratorName =>
+  Bun.which("wrk") === null ? "autocannon" : "wrk";
+
+export const GENERATOR_NOTES = {
+  wrk: "wrk drove, one thread",
+  autocannon:
+    "autocannon drove because wrk is not installed: the generator is the limit, so the ratio " +
+    "says little; install wrk",
+} as const satisfies Record<GeneratorName, string>;
+
+export const runLoad = (generator: GeneratorName, options: LoadOptions): Promise<Load> =>
+  generator === "wrk" ? runWrk(options) : runAutocannon(options);
+
+interface Raw extends Latency {
+  readonly requests: number;
+  readonly microseconds: number;
+  readonly refused: number;
+  readonly lost: number;
+  readonly wrong: number;
+}
+
+const runWrk = async (options: LoadOptions): Promise<Load> => {
+  const { port, connections, seconds, templates, check, folder } = options;
+  const file = join(folder, "templates.lua");
+  const entries = templates.map(({ head, tail }) => `{${luaText(head)},${luaText(tail)}}`);
+  writeFileSync(file, `return {${entries.join(",\n")}}\n`);
+  const script = join(import.meta.dir, "orders.lua");
+  const command = [
+    "wrk",
+    ...["-t1", `-c${connections}`, `-d${seconds}s`, "--timeout", "5s", "-s", script],
+    `http://127.0.0.1:${port}/`,
+    ...["--", file, check ? "check" : "trust"],
+  ];
+  return measured("wrk", command);
+};
+
+/** Visible ASCII, carriage returns and line feeds: JSON's escapes are Lua's. */
+const luaText = (text: string): string => JSON.stringify(text);
+
+const runAutocannon = (options: LoadOptions): Promise<Load> => {
+  const file = join(options.folder, "load.json");
+  writeFileSync(file, JSON.stringify(options));
+  const main = join(import.meta.dir, "autocannon-main.ts");
+  return measured("autocannon", [process.execPath, main, file]);
+};
+
+const measured = async (generator: GeneratorName, command: readonly string[]): Promise<Load> => {
+  const child = Bun.spawn([...command], {
+    stdio: ["ignore", "pipe", "inherit"],
+    env: cleanEnvironment(),
+  });
+  const output = await new Response(child.stdout).text();
+  await child.exited;
+  const line = /^RESULT (.*)$/m.exec(output)?.[1];
+  if (line === undefined) throw new Error(`${generator} gave no result:\n${output}`);
+  const raw = JSON.parse(line) as Raw;
+  const { requests, microseconds, refused, lost, wrong, ...latencyMs } = raw;
+  const seconds = microseconds / 1e6;
+  const cpuTime = child.resourceUsage()?.cpuTime.total ?? 0;
+  return {
+    generator,
+    requests,
+    seconds,
+    perSecond: requests / seconds,
+    refused: Math.max(refused, wrong),
+    lost,
+    latencyMs,
+    generatorCpuSeconds: Number(cpuTime) / 1e6,
+  };
+};

@@ -1,0 +1,50 @@
+/** Starts the open-loop generator of `open-loop-main.ts` in a process of its own. */
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
+import type { Latency } from "../support/statistics.ts";
+import { cleanEnvironment } from "../system/child.ts";
+import type { RequestTemplate } from "./orders.ts";
+
+export interface OpenLoopOptions {
+  readonly port: number;
+  readonly connections: number;
+  /** Requests a second; 0 for as fast as the connections go. */
+  readonly perSecond: number;
+  readonly seconds: number;
+  /** At the same rate, not recorded. */
+  readonly warmUpSeconds: number;
+  readonly templates: readonly RequestTemplate[];
+}
+
+export interface OpenLoopResult {
+  readonly scheduledPerSecond: number;
+  /** Answers to requests that were due in the measured time. */
+  readonly answers: number;
+  readonly perSecond: number;
+  /** Other statuses than 201. */
+  readonly refused: number;
+  /** Closed connections, and answers that never came. */
+  readonly lost: number;
+  /** From the time a request was due to its answer. */
+  readonly latencyMs: Latency;
+  /** From the time it was due to its write, on a connection that was idle: the generator's own. */
+  readonly sendDelayMs: Latency;
+  readonly cpuSeconds: number;
+}
+
+export const runOpenLoop = async (
+  options: OpenLoopOptions,
+  folder: string,
+): Promise<OpenLoopResult> => {
+  const file = join(folder, "open-loop.json");
+  writeFileSync(file, JSON.stringify(options));
+  const child = Bun.spawn([process.execPath, join(import.meta.dir, "open-loop-main.ts"), file], {
+    stdio: ["ignore", "pipe", "inherit"],
+    env: cleanEnvironment(),
+  });
+  const output = await new Response(child.stdout).text();
+  await child.exited;
+  const line = /^RESULT (.*)$/m.exec(output)?.[1];
+  if (line === undefined) throw new Error(`the open-loop generator gave no result:\n${output}`);
+  return JSON.parse(line) as OpenLoopResult;
+};

@@ -1,0 +1,108 @@
+/** Processes that a benchmark starts, measures and ends, each by its own id. */
+import { openSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import type { Subprocess } from "bun";
+import { ROOT } from "../support/machine.ts";
+
+/** A process that has said that it serves. */
+export interface Child {
+  readonly name: string;
+  readonly pid: number;
+  readonly port: number;
+  /** CPU time of all its threads until now, seconds. */
+  cpuSeconds(): number;
+  /** SIGTERM, and it may drain; resolves when it is gone. */
+  stop(): Promise<void>;
+  /** SIGKILL; resolves when it is gone. */
+  kill(): Promise<void>;
+}
+
+export interface ChildOptions {
+  readonly name: string;
+  readonly command: readonly string[];
+  readonly environment: Readonly<Record<string, string | undefined>>;
+  /** Its standard error goes to a file here. */
+  readonly folder: string;
+}
+
+const READY_MS_MAX = 30_000;
+const STOP_MS_MAX = 20_000;
+
+/** Whatever is alive when the benchmark ends, well or not, ends with it. */
+const alive = new Set<Subprocess>();
+process.on("exit", () => {
+  for (const child of alive) child.kill("SIGKILL");
+});
+
+/** Starts a process and waits for its `{ type: "ready", port }`. Throws with what it said. */
+export const startChild = async (options: ChildOptions): Promise<Child> => {
+  const { name, command, environment, folder } = options;
+  const log = join(folder, `${name}.stderr`);
+  const ready = Promise.withResolvers<number>();
+  const child = Bun.spawn([...command], {
+    cwd: ROOT,
+    env: environment,
+    stdio: ["ignore", "ignore", openSync(log, "a")],
+    ipc: (message: unknown) => {
+      const { type, port } = message as { readonly type?: string; readonly port?: number };
+      if (type === "ready") ready.resolve(port ?? 0);
+    },
+    serialization: "json",
+    onExit: (_, exitCode, signal) => {
+      alive.delete(child);
+      ready.reject(new Error(`${name} ended (${exitCode ?? signal}):\n${tailOf(log)}`));
+    },
+  });
+  alive.add(child);
+  ready.promise.catch(() => {});
+  const timer = setTimeout(
+    () => ready.reject(new Error(`${name} does not serve:\n${tailOf(log)}`)),
+    READY_MS_MAX,
+  );
+  try {
+    return asChild(name, child, await ready.promise);
+  } catch (error) {
+    child.kill("SIGKILL");
+    throw error;
+  } finally {
+    clearTimeout(timer);
+  }
+};
+
+const asChild = (name: string, child: Subprocess, port: number): Child => {
+  const end = async (signal: "SIGTERM" | "SIGKILL"): Promise<void> => {
+    child.kill(signal);
+    const timer = setTimeout(() => child.kill("SIGKILL"), STOP_MS_MAX);
+    await child.exited;
+    clearTimeout(timer);
+  };
+  return {
+    name,
+    pid: child.pid,
+    port,
+    cpuSeconds: () => cpuSecondsOf(child.pid),
+    stop: () => end("SIGTERM"),
+    kill: () => end("SIGKILL"),
+  };
+};
+
+const tailOf = (log: string): string => readFileSync(log, "utf8").slice(-2000);
+
+/** `USER_HZ` of proc(5): Linux fixes it at 100 for programs. */
+const TICKS_PER_SECOND = 100;
+
+/** CPU time of a process and all its threads; 0 when it is gone. */
+export const cpuSecondsOf = (pid: number): number => {
+  try {
+    const stat = readFileSync(`/proc/${pid}/stat`, "utf8");
+    // After the name in parentheses: state is field 3, utime 14, stime 15.
+    const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
+    return (Number(fields[11]) + Number(fields[12])) / TICKS_PER_SECOND;
+  } catch {
+    return 0;
+  }
+};
+
+/** The environment without anybody's product settings. */
+export const cleanEnvironment = (): Record<string, string | undefined> =>
+  Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith("SLUICE_")));

@@ -1,0 +1,158 @@
+/**
+ * One shard, the api and, if wanted, the applier as processes of their own, as an operator would
+ * start them: one shard takes every symbol, so that it is the hot one.
+ */
+import { join } from "node:path";
+import type { AccountId } from "../../shards/domain/brands.ts";
+import { systemClock } from "../../shards/process/clock.ts";
+import type { ShardStatus } from "../../shards/protocol/status.ts";
+import { signToken } from "../../app/tokens/sign.ts";
+import { ROOT } from "../support/machine.ts";
+import { type Child, cleanEnvironment, startChild } from "./child.ts";
+
+export type ProcessName = "api" | "shard" | "applier";
+
+export interface SystemOptions {
+  /** An empty folder for data and logs. */
+  readonly folder: string;
+  /** Without it the applier ends once it has given the shard its epoch: nothing is replicated. */
+  readonly replicated: boolean;
+  readonly binary: string | undefined;
+  readonly settings: Readonly<Record<string, string>>;
+  /** Runs this process under `bun --cpu-prof`; the profile goes to `folder`. */
+  readonly profile?: { readonly process: ProcessName; readonly folder: string } | undefined;
+}
+
+export interface RunningSystem {
+  readonly url: string;
+  readonly port: number;
+  /** Those that run; without replication there is no applier. */
+  readonly processes: readonly Child[];
+  shardStatus(): Promise<ShardStatus>;
+  /** Waits until central has everything; gives the time that took, or throws after a minute. */
+  untilCentralHasAll(): Promise<number>;
+  /** Ends every process: at once, or drained when one of them is profiled. */
+  stop(): Promise<void>;
+}
+
+const SECRET = "a secret of the benchmark, on loopback";
+const ADMIN_ACCOUNT = 1;
+const TOKEN_TTL_MS = 6 * 3_600_000;
+const CATCH_UP_MS_MAX = 60_000;
+const ROUTE_MS_MAX = 10_000;
+const LOOK_MS = 20;
+
+export const BENCH_SETTINGS = {
+  SLUICE_SHARDING: "{ enabled: false }",
+  SLUICE_RATE_LIMIT_PER_SECOND: "0",
+  SLUICE_LOG_LEVEL: "error",
+  SLUICE_SHARD_BACKLOG_RECORDS_MAX: "1000000000",
+} as const;
+
+export const signBenchToken = (account: number, admin = false): Promise<string> =>
+  signToken(SECRET, {
+    accountId: account as AccountId,
+    scopes: admin ? ["read", "trade", "admin"] : ["read", "trade"],
+    ttlMs: TOKEN_TTL_MS,
+    clock: systemClock,
+  });
+
+export const startSystem = async (options: SystemOptions): Promise<RunningSystem> => {
+  const started: Child[] = [];
+  const start = async (name: ProcessName, args: readonly string[], own: object): Promise<Child> => {
+    const child = await startChild({
+      name,
+      command: [...programOf(name, options), ...args],
+      environment: {
+        ...cleanEnvironment(),
+        ...BENCH_SETTINGS,
+        SLUICE_JWT_SECRET: SECRET,
+        SLUICE_DATA_DIR: join(options.folder, "data"),
+        ...own,
+        ...options.settings,
+      },
+      folder: options.folder,
+    });
+    started.push(child);
+    return child;
+  };
+  try {
+    const applier = await start("applier", ["applier"], { SLUICE_APPLIER_LISTEN: "127.0.0.1:0" });
+    const shard = await start("shard", ["shard", "--shard", "shard1"], {
+      SLUICE_SHARD_LISTEN: "127.0.0.1:0",
+      SLUICE_APPLIER_URL: `ws://127.0.0.1:${applier.port}`,
+    });
+    const api = await start("api", ["api"], {
+      SLUICE_PORT: "0",
+      SLUICE_SHARD_URLS: JSON.stringify({ shard1: `ws://127.0.0.1:${shard.port}` }),
+    });
+    if (!options.replicated) await applier.stop();
+    const processes = options.replicated ? [api, shard, applier] : [api, shard];
+    return await asSystem(options, api, processes);
+  } catch (error) {
+    await Promise.all(started.map((child) => child.kill()));
+    throw error;
+  }
+};
+
+const programOf = (name: ProcessName, { binary, profile }: SystemOptions): readonly string[] => {
+  if (binary !== undefined) return [binary];
+  const main = join(ROOT, "app/main.ts");
+  if (profile?.process !== name) return [process.execPath, main];
+  return [
+    process.execPath,
+    "--cpu-prof",
+    `--cpu-prof-dir=${profile.folder}`,
+    `--cpu-prof-name=${name}-${Date.now()}.cpuprofile`,
+    main,
+  ];
+};
+
+const asSystem = async (
+  options: SystemOptions,
+  api: Child,
+  processes: readonly Child[],
+): Promise<RunningSystem> => {
+  const url = `http://127.0.0.1:${api.port}`;
+  await until(ROUTE_MS_MAX, "the api does not reach its shard", async () => {
+    const answer = await fetch(`${url}/readyz`);
+    return answer.ok;
+  });
+  const authorization = `Bearer ${await signBenchToken(ADMIN_ACCOUNT, true)}`;
+  const shardStatus = async (): Promise<ShardStatus> => {
+    const answer = await fetch(`${url}/admin/v1/shards`, { headers: { authorization } });
+    const { items } = (await answer.json()) as { readonly items: readonly ShardStatus[] };
+    const [status] = items;
+    if (!answer.ok || status === undefined) throw new Error(`the shard's status: ${answer.status}`);
+    return status;
+  };
+  return {
+    url,
+    port: api.port,
+    processes,
+    shardStatus,
+    untilCentralHasAll: () =>
+      until(CATCH_UP_MS_MAX, "central does not catch up", async () => {
+        const { queue, central } = await shardStatus();
+        return queue === 0 && central.lagRecords === 0;
+      }),
+    stop: async () => {
+      const profiled = options.profile !== undefined;
+      for (const child of processes) await (profiled ? child.stop() : child.kill());
+    },
+  };
+};
+
+/** Looks again and again; gives the time until it held, in milliseconds. */
+const until = async (
+  msMax: number,
+  failure: string,
+  holds: () => Promise<boolean>,
+): Promise<number> => {
+  const start = performance.now();
+  for (;;) {
+    if (await holds()) return performance.now() - start;
+    if (performance.now() - start > msMax) throw new Error(failure);
+    await Bun.sleep(LOOK_MS);
+  }
+};

@@ -1,0 +1,218 @@
+/**
+ * Compares what clients were told with what the system has: by repeats, by reads, in the central
+ * store's history, and in the files once everything has ended.
+ */
+import { Database } from "bun:sqlite";
+import { expect } from "bun:test";
+import { existsSync } from "node:fs";
+import { join } from "node:path";
+import type { OrderBody, RefusalBody } from "../../shards/domain/order-body.ts";
+import { chainHash, RECORD_TYPES } from "../../shards/protocol/record.ts";
+import { centralHasAll, type Client, clientOf } from "./client.ts";
+import type { SentOrder } from "./load.ts";
+import { SHARDS } from "./sluice.ts";
+import { inLanes } from "./until.ts";
+
+const LANES = 64;
+/** Differences shown: the first ones tell what is wrong. */
+const SHOWN_MAX = 5;
+
+const isCertain = ({ status }: { readonly status: number }): boolean =>
+  status === 200 || status === 201 || status === 422;
+
+/** The body that the first certain answer had. */
+export const bodyOf = ({ answers }: SentOrder): string => answers.find(isCertain)?.body ?? "";
+
+const idOf = ({ request }: SentOrder): string => String(request.clientOrderId);
+
+const expectNone = (differences: readonly string[]): void => {
+  expect(differences.slice(0, SHOWN_MAX)).toEqual([]);
+};
+
+/** All answers to one id are the same bytes, new at most once. */
+export const expectOneAnswerEach = (orders: readonly SentOrder[]): void => {
+  expectNone(
+    orders.flatMap((order) => {
+      const certain = order.answers.filter(isCertain);
+      const bodies = new Set(certain.map(({ body }) => body));
+      const fresh = certain.filter(({ replayed }) => !replayed);
+      if (bodies.size !== 1) return [`${idOf(order)}: ${bodies.size} bodies: ${[...bodies]}`];
+      if (fresh.length > 1) return [`${idOf(order)}: ${fresh.length} answers say it is new`];
+      return fieldsThatDiffer(order);
+    }),
+  );
+};
+
+/** The answer must be to what was sent. */
+const fieldsThatDiffer = (order: SentOrder): string[] => {
+  if (order.status !== 201) return [];
+  const body = JSON.parse(bodyOf(order)) as Record<string, unknown>;
+  return Object.entries({ ...order.request, accountId: String(order.account), status: "NEW" })
+    .filter(([field, sent]) => body[field] !== sent)
+    .map(([field, sent]) => `${idOf(order)}: ${field} is ${body[field]}, sent was ${sent}`);
+};
+
+/** A repeat gives the first answer's bytes. */
+export const expectReplays = async (url: string, orders: readonly SentOrder[]): Promise<void> => {
+  const clients = await clientsOf(url, orders);
+  const differences = await inLanes(orders, LANES, async (order) => {
+    const answer = await clientFor(clients, order).place(order.request);
+    const status = order.status === 422 ? 422 : 200;
+    const isSame = answer.status === status && answer.replayed && answer.body === bodyOf(order);
+    if (isSame) return [];
+    return [`${idOf(order)}: ${JSON.stringify(answer)}, first was ${bodyOf(order)}`];
+  });
+  expectNone(differences.flat());
+};
+
+/** A read by id gives the 201's bytes, unless the order was cancelled since. */
+export const expectReads = async (url: string, orders: readonly SentOrder[]): Promise<void> => {
+  const clients = await clientsOf(url, orders);
+  const accepted = orders.filter(({ status }) => status === 201);
+  const differences = await inLanes(accepted, LANES, async (order) => {
+    const first = JSON.parse(bodyOf(order)) as OrderBody;
+    const { status, body } = await clientFor(clients, order).order(first.orderId);
+    const isSame = order.cancel === "done" ? isCancelled(body, first) : body === bodyOf(order);
+    return status === 200 && isSame ? [] : [`${idOf(order)}: ${status} ${body}`];
+  });
+  expectNone(differences.flat());
+};
+
+const isCancelled = (body: string, first: OrderBody): boolean => {
+  const now = JSON.parse(body) as OrderBody;
+  return Bun.deepEquals(now, { ...first, status: "CANCELED", updatedAt: now.updatedAt });
+};
+
+/**
+ * Once central has everything: its history has each of these orders once, field by field as the
+ * shard gives it, and of these accounts nothing else.
+ */
+export const expectInCentral = async (url: string, orders: readonly SentOrder[]): Promise<void> => {
+  const clients = await clientsOf(url, orders);
+  await centralHasAll([...clients.values()][0] as Client);
+  const histories = await inLanes([...clients.values()], 2, (client) => client.history());
+  const items = histories.flat() as unknown as OrderBody[];
+  const byId = new Map(items.map((item) => [item.orderId, item]));
+  expect(byId.size).toBe(items.length);
+  const accepted = orders.filter(({ status }) => status === 201);
+  const differences = accepted.flatMap((order) => {
+    const first = JSON.parse(bodyOf(order)) as OrderBody;
+    const item = byId.get(first.orderId);
+    if (item === undefined) return [`${idOf(order)} is not in central`];
+    const isSame =
+      order.cancel === "done"
+        ? isCancelled(JSON.stringify(item), first)
+        : Bun.deepEquals(item, first);
+    return isSame ? [] : [`${idOf(order)}: ${JSON.stringify(item)}, was ${bodyOf(order)}`];
+  });
+  expectNone(differences);
+  const known = new Set(accepted.map((order) => JSON.parse(bodyOf(order)).orderId as string));
+  expectNone(items.filter(({ orderId }) => !known.has(orderId)).map((i) => JSON.stringify(i)));
+};
+
+/** Everything that the answers alone can tell, while the system runs. */
+export const expectKept = async (url: string, orders: readonly SentOrder[]): Promise<void> => {
+  expectOneAnswerEach(orders);
+  await expectReplays(url, orders);
+  await expectReads(url, orders);
+};
+
+const clientsOf = async (
+  url: string,
+  orders: readonly SentOrder[],
+): Promise<ReadonlyMap<number, Client>> => {
+  const accounts = [...new Set(orders.map(({ account }) => account))];
+  const clients = accounts.map(async (account) => [account, await clientOf(url, account)] as const);
+  return new Map(await Promise.all(clients));
+};
+
+const clientFor = (clients: ReadonlyMap<number, Client>, { account }: SentOrder): Client =>
+  clients.get(account) as Client;
+
+interface JournalRow {
+  readonly commit_seq: number;
+  readonly type: number;
+  readonly partition: number;
+  readonly seq: number;
+  readonly value: string;
+  readonly hash: string;
+}
+
+/** An outcome in a journal: the key that must be there once, and the bytes that were answered. */
+interface Outcome {
+  readonly key: string;
+  readonly body: string;
+  readonly orderId: string | null;
+}
+
+/**
+ * The files of a system that has ended: every journal is contiguous and its hash chains hold, it
+ * has each outcome that was answered once with its bytes and no other one, and central's orders
+ * are exactly the accepted ones.
+ */
+export const expectFiles = (dataDir: string, orders: readonly SentOrder[]): void => {
+  const outcomes = SHARDS.flatMap((shard) => outcomesIn(join(dataDir, `${shard}.sqlite`)));
+  const byKey = new Map(outcomes.map((outcome) => [outcome.key, outcome]));
+  expect(byKey.size).toBe(outcomes.length);
+  expectNone(
+    orders
+      .filter((order) => byKey.get(`${order.account} ${idOf(order)}`)?.body !== bodyOf(order))
+      .map((order) => `${idOf(order)} is not in its journal as it was answered`),
+  );
+  expect(outcomes.length).toBe(orders.length);
+  const accepted = outcomes.flatMap(({ orderId }) => (orderId === null ? [] : [orderId]));
+  expect(new Set(accepted).size).toBe(accepted.length);
+  expect(centralOrderIds(dataDir)).toEqual(accepted.toSorted((a, b) => Number(a) - Number(b)));
+};
+
+const outcomesIn = (file: string): Outcome[] => {
+  if (!existsSync(file)) return [];
+  const database = new Database(file, { readonly: true });
+  try {
+    const rows = database
+      .query<JournalRow, []>("SELECT * FROM journal ORDER BY commit_seq")
+      .all();
+    expectUnbroken(rows);
+    return rows.flatMap(outcomeOf);
+  } finally {
+    database.close();
+  }
+};
+
+/** From the first record that retention has left. */
+const expectUnbroken = (rows: readonly JournalRow[]): void => {
+  const ends = new Map<number, JournalRow>();
+  for (const [i, row] of rows.entries()) {
+    const end = ends.get(row.partition);
+    const commitSeq = (rows[0]?.commit_seq ?? 0) + i;
+    const seq = end === undefined ? row.seq : end.seq + 1;
+    const hash = end === undefined ? row.hash : chainHash(end.hash, row.value);
+    if (row.commit_seq !== commitSeq || row.seq !== seq || row.hash !== hash) {
+      throw new Error(`the journal is broken at ${JSON.stringify(row)}`);
+    }
+    ends.set(row.partition, row);
+  }
+};
+
+const outcomeOf = ({ type, value }: JournalRow): Outcome[] => {
+  const kind = RECORD_TYPES[type];
+  if (kind === "order_accepted") {
+    const { accountId, clientOrderId, orderId } = JSON.parse(value) as OrderBody;
+    return [{ key: `${accountId} ${clientOrderId}`, body: value, orderId }];
+  }
+  if (kind !== "order_refused") return [];
+  const { accountId, request, answer } = JSON.parse(value) as RefusalBody;
+  return [{ key: `${accountId} ${request.clientOrderId}`, body: answer, orderId: null }];
+};
+
+const centralOrderIds = (dataDir: string): string[] => {
+  const database = new Database(join(dataDir, "central.sqlite"), { readonly: true });
+  try {
+    return database
+      .query<{ order_id: number }, []>("SELECT order_id FROM orders ORDER BY order_id")
+      .all()
+      .map(({ order_id }) => String(order_id));
+  } finally {
+    database.close();
+  }
+};
