@@ -12,7 +12,9 @@ const rooms = {
   "shards/writer/": core,
   "shards/store/": [...core, "migrations/shard/"],
   "shards/relay/": ["shards/protocol/", "shards/process/"],
-  "shards/config[a-z-]*\\.ts$": [...core, "shards/.*\\blimits\\.ts$"],
+  "shards/config\\.ts$": core,
+  "shards/shard\\.ts$": [...core, "shards/writer/", "shards/relay/", "shards/config\\.ts$"],
+  "shards/relay-thread\\.ts$": [...core, "shards/relay/", "shards/store/"],
   "shards/main\\.ts$": ["shards/"],
 
   "app/routing/": core,
@@ -20,9 +22,9 @@ const rooms = {
   "app/central/": [...core, "migrations/central/"],
   "app/supervisor/": core,
   "app/tokens/": core,
-  "app/http/": [...core, "app/routing/", "app/cache/", "app/tokens/", "app/central/queries[./-]"],
-  "app/instruments/": ["shards/domain/"],
-  "app/config[a-z-]*\\.ts$": [...core, "app/.*\\blimits\\.ts$"],
+  "app/http/": [...core, "app/routing/", "app/cache/", "app/tokens/", "app/central/history[./-]"],
+  "app/instruments/": ["shards/domain/", "shards/process/"],
+  "app/config[a-z-]*\\.ts$": [...core, "shards/config\\.ts$"],
   // One binary carries every process, so the command line may also start the shard's main.
   "app/commands/": [...core, "app/(?!main\\.ts$|build\\.ts$)", "shards/main\\.ts$"],
   "app/main\\.ts$": [...core, "app/(?!build\\.ts$)", "shards/main\\.ts$"],

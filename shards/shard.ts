@@ -7,6 +7,7 @@ import type { Clock } from "./process/clock.ts";
 import { reasonOf } from "./process/failure.ts";
 import type { Logger } from "./process/logger.ts";
 import type { Registry } from "./process/metrics.ts";
+import type { Answer } from "./protocol/answer.ts";
 import type { OperationEntry } from "./protocol/operation.ts";
 import type { ShardStatus } from "./protocol/status.ts";
 import type { RelayNews } from "./relay/relay-handle.ts";
@@ -59,8 +60,6 @@ const PROGRESS_MS = 5;
 const HAND_OVER_MS = 3000;
 const HAND_OVER_LOOK_MS = 10;
 
-const INTERNAL = { answer: () => {} };
-
 export class Shard {
   readonly #parts: ShardParts;
   readonly #state: ShardState;
@@ -84,7 +83,7 @@ export class Shard {
     const { opened, settings, store, clock, logger, registry } = parts;
     const { epoch, loaded } = opened;
     this.#state = new ShardState({ ...parts, epoch, ...loaded });
-    for (const order of loaded.openOrders) this.#expiry.addLoaded(order);
+    for (const order of loaded.openOrders) this.#expiry.add(order);
     const watermarks = { appliedCommitSeq: loaded.appliedCommitSeq, partitions: loaded.streams };
     this.#progress = new ProgressTracker(this.#state, watermarks);
     this.#progress.committed(loaded.commitSeq, clock.now());
@@ -110,7 +109,7 @@ export class Shard {
         openOrdersMax: settings.openOrdersMax,
       },
       onCommitted: (orders, commitSeq, at) => {
-        for (const { order } of orders) this.#expiry.add(order);
+        for (const { order, isNew } of orders) if (isNew) this.#expiry.add(order);
         this.#progress.committed(commitSeq, at);
         this.#admission.setBacklog(this.#progress.lagRecords);
         parts.onRelayNotice();
@@ -221,7 +220,10 @@ export class Shard {
   #expire(): void {
     const now = this.#parts.clock.now();
     for (const orderId of this.#expiry.due(now)) {
-      this.#writer.submit(INTERNAL, 0, Number.MAX_SAFE_INTEGER, { kind: "expire", orderId });
+      const answer = ({ kind }: Answer): void => {
+        if (kind === "problem") this.#expiry.retry(orderId);
+      };
+      this.#writer.submit({ answer }, 0, Number.MAX_SAFE_INTEGER, { kind: "expire", orderId });
     }
   }
 

@@ -94,14 +94,18 @@ const openStore = (dataDir: string, clock: Clock): CentralStore => {
   }
 };
 
-const unusable = (dataDir: string, error: unknown): UsageError =>
-  error instanceof UsageError
-    ? error
-    : new UsageError(
-        `The central store can't be opened in SLUICE_DATA_DIR=${dataDir}: ${reasonOf(error)}. ` +
-          "Give a folder that this user may write.",
-        { cause: error },
-      );
+/** What stands in the way for a while: the next start may find it gone. */
+const PASSING = /^SQLITE_(BUSY|LOCKED|FULL|IOERR|NOMEM)/;
+
+const unusable = (dataDir: string, error: unknown): Error => {
+  if (error instanceof UsageError) return error;
+  if (error instanceof OperatingError && error.retryable) return error;
+  const cause = error instanceof OperatingError ? error.cause : error;
+  const what = `The central store can't be opened in SLUICE_DATA_DIR=${dataDir}: ${reasonOf(cause)}`;
+  return PASSING.test(codeOf(cause) ?? "")
+    ? new OperatingError("central_store_failed", what, { retryable: true, cause })
+    : new UsageError(`${what}. Give a folder that this user may write.`, { cause: error });
+};
 
 const listen = (options: ApplierServerOptions): ReturnType<typeof serveApplier> => {
   try {

@@ -4,6 +4,7 @@
  * Request-Id, its Server-Timing and its place in the metrics.
  */
 import { type Context, Hono } from "hono";
+import { getPath } from "hono/utils/url";
 import type { Clock } from "../../shards/process/clock.ts";
 import type { Logger } from "../../shards/process/logger.ts";
 import type { Registry } from "../../shards/process/metrics.ts";
@@ -74,8 +75,12 @@ export const createApi = (options: ApiOptions): Api => {
   }
   const rest: Pick<Route, "scope" | "handle"> = { scope: null, handle: unrouted };
   app.notFound(serve(options, rest, meterOf("none")));
-  return { app, routes, fetch: (request) => app.fetch(request) };
+  return { app, routes, fetch: (request) => app.fetch(withHost(request)) };
 };
+
+/** HTTP/1.0, or a Host that is none: Bun then gives the path alone, which is no URL. */
+const withHost = (request: Request): Request =>
+  request.url.startsWith("/") ? new Request(`http://localhost${request.url}`, request) : request;
 
 /** Wraps a route: who asks, the handler, and whatever goes wrong unexpectedly. */
 const serve =
@@ -105,7 +110,6 @@ const finish = (call: Call, reply: Reply, totalMs: number, meter: RouteMeter): R
     "Content-Type": reply.contentType,
     "Request-Id": call.requestId,
     "Server-Timing": call.serverTiming(totalMs),
-    "X-Content-Type-Options": "nosniff",
   };
   if (reply.headers !== undefined) Object.assign(headers, reply.headers);
   return new Response(reply.body, { status: reply.status, headers });
@@ -128,8 +132,9 @@ const unroutedHandler = (routes: readonly Route[]): Route["handle"] => {
     if (method === "GET") methods.add("HEAD");
   }
   return (call) => {
-    const { pathname } = new URL(call.request.url);
-    const known = allowed.get(pathname) ?? allowed.get(pathname.replace(/\/\d+$/, "/:orderId"));
+    // Not by URL, which throws for a Host like `[::`.
+    const path = getPath(call.request);
+    const known = allowed.get(path) ?? allowed.get(path.replace(/\/\d+$/, "/:orderId"));
     if (known === undefined) return problemReply(call.requestId, plainProblem("not_found"));
     const allow = { Allow: [...METHODS, "HEAD"].filter((method) => known.has(method)).join(", ") };
     if (call.request.method === "OPTIONS") return new Reply(204, null).with(allow);

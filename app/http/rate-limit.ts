@@ -1,4 +1,4 @@
-import { RateLimiterMemory, RateLimiterRes } from "rate-limiter-flexible";
+import { createOrderLimiter } from "../cache/order-limiter.ts";
 import type { Call } from "./call.ts";
 import { problemReply, type Reply } from "./reply.ts";
 
@@ -6,20 +6,14 @@ import { problemReply, type Reply } from "./reply.ts";
 export type OrderLimit = (call: Call, orders: number) => Promise<Reply | undefined> | undefined;
 
 /**
- * Orders and amendments per account and second, in this process; 0 means no limit. Cancels are
- * never limited. The limiter keeps one record and one timer for each account of the last second.
+ * Orders and amendments per account and second; 0 means no limit. Cancels are never limited.
  */
 export const createOrderLimit = (ordersPerSecondMax: number): OrderLimit => {
   if (ordersPerSecondMax === 0) return () => undefined;
-  const limiter = new RateLimiterMemory({ points: ordersPerSecondMax, duration: 1 });
+  const limiter = createOrderLimiter(ordersPerSecondMax);
   return async (call, orders) => {
-    try {
-      await limiter.consume(call.accountId, orders);
-      return undefined;
-    } catch (reason) {
-      if (!(reason instanceof RateLimiterRes)) throw reason;
-      return rateLimited(call, ordersPerSecondMax, reason.msBeforeNext);
-    }
+    const msBeforeNext = await limiter(call.accountId, orders);
+    return msBeforeNext === null ? undefined : rateLimited(call, ordersPerSecondMax, msBeforeNext);
   };
 };
 

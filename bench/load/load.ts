@@ -3,10 +3,11 @@
  * where it is installed, because it is the only one that leaves the processor to what it measures;
  * autocannon otherwise, and then the generator is the limit.
  */
-import { join } from "node:path";
+
 import { writeFileSync } from "node:fs";
-import { cleanEnvironment } from "../system/child.ts";
+import { join } from "node:path";
 import type { Latency } from "../support/statistics.ts";
+import { cleanEnvironment } from "../system/child.ts";
 import type { RequestTemplate } from "./orders.ts";
 
 export type GeneratorName = "wrk" | "autocannon";

@@ -7,7 +7,6 @@
  * With rate 0 each connection sends as soon as it can: that is the generator's own ceiling.
  * Prints one line, `RESULT <json>`, an {@link OpenLoopResult}.
  */
-import type { Socket } from "bun";
 import { latencyOf } from "../support/statistics.ts";
 import type { OpenLoopOptions, OpenLoopResult } from "./open-loop.ts";
 import { FIRST_NUMBER } from "./orders.ts";
@@ -16,15 +15,12 @@ import { FIRST_NUMBER } from "./orders.ts";
 const LAST_ANSWERS_MS = 5000;
 const EXPECTED = "HTTP/1.1 201 ";
 
-class Connection {
-  readonly socket: Socket;
+interface Connection {
   /** When the request under way was due, ms; -1 while idle. */
-  dueMs = -1;
-  received = "";
-
-  constructor(socket: Socket) {
-    this.socket = socket;
-  }
+  dueMs: number;
+  received: string;
+  write(text: string): void;
+  end(): void;
 }
 
 class OpenLoop {
@@ -60,21 +56,7 @@ class OpenLoop {
   async run(): Promise<OpenLoopResult> {
     const { port, connections, perSecond, warmUpSeconds } = this.#options;
     const all: Connection[] = [];
-    for (let i = 0; i < connections; i++) {
-      const socket = await Bun.connect<Connection | null>({
-        hostname: "127.0.0.1",
-        port,
-        data: null,
-        socket: {
-          data: (from, bytes) => this.#receive(from.data, bytes),
-          close: (from) => this.#closed(from.data),
-          error: () => {},
-        },
-      });
-      const connection = new Connection(socket as Socket);
-      socket.data = connection;
-      all.push(connection);
-    }
+    for (let i = 0; i < connections; i++) all.push(await this.#connect(port));
     this.#idle.push(...all);
     const cpuBefore = process.cpuUsage();
     this.#startMs = performance.now();
@@ -82,7 +64,7 @@ class OpenLoop {
     this.#tick();
     await this.#finished.promise;
     const cpu = process.cpuUsage(cpuBefore);
-    for (const { socket } of all) socket.end();
+    for (const connection of all) connection.end();
     const measuredSeconds = (this.#endMs - warmUpSeconds * 1000) / 1000;
     return {
       scheduledPerSecond: perSecond,
@@ -94,6 +76,25 @@ class OpenLoop {
       sendDelayMs: latencyOf(this.#delays.subarray(0, this.#delaysRecorded)),
       cpuSeconds: (cpu.user + cpu.system) / 1e6,
     };
+  }
+
+  async #connect(port: number): Promise<Connection> {
+    const { promise, resolve } = Promise.withResolvers<Connection>();
+    await Bun.connect<Connection>({
+      hostname: "127.0.0.1",
+      port,
+      socket: {
+        open: (socket) => {
+          const write = (text: string): void => void socket.write(text);
+          const end = (): void => void socket.end();
+          socket.data = { dueMs: -1, received: "", write, end };
+          resolve(socket.data);
+        },
+        data: ({ data }, bytes) => this.#receive(data, bytes),
+        close: ({ data }) => this.#closed(data),
+      },
+    });
+    return promise;
   }
 
   #nowMs(): number {
@@ -131,12 +132,12 @@ class OpenLoop {
     const template = templates[this.#number % templates.length];
     connection.dueMs = dueMs;
     this.#underWay++;
-    connection.socket.write(`${template?.head}${this.#number}${template?.tail}`);
+    connection.write(`${template?.head}${this.#number}${template?.tail}`);
   }
 
-  #receive(connection: Connection | null, bytes: Buffer): void {
-    if (connection === null || connection.dueMs < 0) return;
-    connection.received += bytes.latin1Slice();
+  #receive(connection: Connection, bytes: Buffer): void {
+    if (connection.dueMs < 0) return;
+    connection.received += bytes.toString("latin1");
     const { received } = connection;
     const headEnd = received.indexOf("\r\n\r\n");
     if (headEnd < 0) return;
@@ -180,8 +181,8 @@ class OpenLoop {
     return dueMs >= this.#options.warmUpSeconds * 1000;
   }
 
-  #closed(connection: Connection | null): void {
-    if (connection === null || connection.dueMs < 0) return;
+  #closed(connection: Connection): void {
+    if (connection.dueMs < 0) return;
     connection.dueMs = -1;
     this.#underWay--;
     this.#lost++;

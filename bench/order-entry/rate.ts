@@ -66,13 +66,12 @@ export const withSystem = async <T>(
 export const measureRate = (bench: Bench, part: Part, round: number): Promise<RateRound> =>
   withSystem(bench, part, async (system) => {
     const echo = await loadEcho(bench);
-    const measured = await loadOrders(bench, system);
+    const measured = await loadOrders(bench, system, part);
     const ratio = measured.load.perSecond / echo.load.perSecond;
     say(
       `${part} ${round}: ${whole(measured.load.perSecond)} orders/s, ` +
         `echo ${whole(echo.load.perSecond)}/s, ratio ${fixed(ratio, 3)}`,
     );
-    const catchUpMs = part === "replicated" ? await system.untilCentralHasAll() : null;
     return {
       part,
       round,
@@ -83,8 +82,8 @@ export const measureRate = (bench: Bench, part: Part, round: number): Promise<Ra
       echoCpuUs: echo.cpuUs,
       orderCpuUs: measured.cpuUs,
       batchMean: measured.batchMean,
-      lagRecords: part === "replicated" ? measured.lagRecords : null,
-      catchUpMs,
+      lagRecords: measured.lagRecords,
+      catchUpMs: measured.catchUpMs,
     };
   });
 
@@ -112,7 +111,7 @@ const loadEcho = async (bench: Bench) => {
   return { load: measured, cpuUs };
 };
 
-const loadOrders = async (bench: Bench, system: RunningSystem) => {
+const loadOrders = async (bench: Bench, system: RunningSystem, part: Part) => {
   const { options } = bench;
   const { port, processes } = system;
   const warmUp = await load(bench, port, options.warmUpSeconds, true);
@@ -122,6 +121,8 @@ const loadOrders = async (bench: Bench, system: RunningSystem) => {
   const measured = await load(bench, port, options.seconds, false);
   const cpu = processes.map((child, i) => [child.name, child.cpuSeconds() - (cpuBefore[i] ?? 0)]);
   const { central } = await system.shardStatus();
+  const replicated = part === "replicated";
+  const catchUpMs = replicated ? await system.untilCentralHasAll() : null;
   await untilIdle(system);
   const after = await system.shardStatus();
   const accepted = after.ordersAccepted - before.ordersAccepted;
@@ -136,7 +137,8 @@ const loadOrders = async (bench: Bench, system: RunningSystem) => {
     problems,
     cpuUs: perAnswer(measured, Object.fromEntries(cpu)),
     batchMean: accepted / (after.batches - before.batches),
-    lagRecords: central.lagRecords,
+    lagRecords: replicated ? central.lagRecords : null,
+    catchUpMs,
   };
 };
 

@@ -1,5 +1,5 @@
 /** Processes that a benchmark starts, measures and ends, each by its own id. */
-import { openSync, readFileSync } from "node:fs";
+import { closeSync, existsSync, openSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Subprocess } from "bun";
 import { ROOT } from "../support/machine.ts";
@@ -27,6 +27,8 @@ export interface ChildOptions {
 
 const READY_MS_MAX = 30_000;
 const STOP_MS_MAX = 20_000;
+/** Of its standard error, in an error message. */
+const LOG_CHARACTERS = 2000;
 
 /** Whatever is alive when the benchmark ends, well or not, ends with it. */
 const alive = new Set<Subprocess>();
@@ -39,10 +41,11 @@ export const startChild = async (options: ChildOptions): Promise<Child> => {
   const { name, command, environment, folder } = options;
   const log = join(folder, `${name}.stderr`);
   const ready = Promise.withResolvers<number>();
+  const stderr = openSync(log, "a");
   const child = Bun.spawn([...command], {
     cwd: ROOT,
     env: environment,
-    stdio: ["ignore", "ignore", openSync(log, "a")],
+    stdio: ["ignore", "ignore", stderr],
     ipc: (message: unknown) => {
       const { type, port } = message as { readonly type?: string; readonly port?: number };
       if (type === "ready") ready.resolve(port ?? 0);
@@ -53,6 +56,7 @@ export const startChild = async (options: ChildOptions): Promise<Child> => {
       ready.reject(new Error(`${name} ended (${exitCode ?? signal}):\n${tailOf(log)}`));
     },
   });
+  closeSync(stderr);
   alive.add(child);
   ready.promise.catch(() => {});
   const timer = setTimeout(
@@ -86,7 +90,9 @@ const asChild = (name: string, child: Subprocess, port: number): Child => {
   };
 };
 
-const tailOf = (log: string): string => readFileSync(log, "utf8").slice(-2000);
+/** The folder may be gone when a process that was killed has ended. */
+const tailOf = (log: string): string =>
+  existsSync(log) ? readFileSync(log, "utf8").slice(-LOG_CHARACTERS) : "";
 
 /** `USER_HZ` of proc(5): Linux fixes it at 100 for programs. */
 const TICKS_PER_SECOND = 100;

@@ -3,10 +3,10 @@
  * start them: one shard takes every symbol, so that it is the hot one.
  */
 import { join } from "node:path";
+import { signToken } from "../../app/tokens/sign.ts";
 import type { AccountId } from "../../shards/domain/brands.ts";
 import { systemClock } from "../../shards/process/clock.ts";
 import type { ShardStatus } from "../../shards/protocol/status.ts";
-import { signToken } from "../../app/tokens/sign.ts";
 import { ROOT } from "../support/machine.ts";
 import { type Child, cleanEnvironment, startChild } from "./child.ts";
 

@@ -6,7 +6,7 @@
  * The kernel gives the lock back when the process dies, however it dies. It would also be lost if
  * this process opened and closed that file by other means, or if the connection were collected.
  */
-import { UsageError } from "./failure.ts";
+import { codeOf, OperatingError, reasonOf, UsageError } from "./failure.ts";
 import { randomId } from "./ids.ts";
 
 /** The part of a SQLite connection that a lock needs. */
@@ -27,7 +27,10 @@ const DEAD_OWNER_MS_MAX = 3000;
 /** Keeps the connections from being collected, whoever forgets his lock. */
 const held = new Set<LockConnection>();
 
-/** Throws {@link UsageError} that names the owner when another process holds `path`. */
+/**
+ * Throws {@link UsageError} that names the owner when another process holds `path`, and a retryable
+ * OperatingError when the disk does not take the lock, as one without space does not.
+ */
 export const holdLock = (
   connection: LockConnection,
   options: { readonly path: string; readonly rule: string; readonly now: number },
@@ -38,6 +41,10 @@ export const holdLock = (
   } catch (error) {
     const owner = readOwner(connection);
     connection.close();
+    if (!isHeld(error)) {
+      const message = `lock ${options.path}: ${reasonOf(error)}`;
+      throw new OperatingError("lock_failed", message, { retryable: true, cause: error });
+    }
     const who = owner === null ? "another process" : `process ${owner.pid}`;
     throw new UsageError(
       `${options.path} is held by ${who}: ${options.rule}. ` +
@@ -48,6 +55,8 @@ export const holdLock = (
   held.add(connection);
   return { release: () => release(connection) };
 };
+
+const isHeld = (error: unknown): boolean => /^SQLITE_(BUSY|LOCKED)/.test(codeOf(error) ?? "");
 
 /** A closed connection lives on until its statements are collected, so the lock goes first. */
 const release = (connection: LockConnection): void => {

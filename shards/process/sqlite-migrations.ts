@@ -49,12 +49,21 @@ export const applyMigrations = (
     connection.exec("COMMIT");
     return missing.map(({ id }) => id);
   } catch (error) {
-    connection.exec("ROLLBACK");
+    rollBack(connection);
     if (error instanceof UsageError) throw error;
     throw new OperatingError("migration_failed", `migrate ${file}`, {
       retryable: false,
       cause: error,
     });
+  }
+};
+
+/** A full or failing disk has ended the transaction already; the first error is the one to show. */
+const rollBack = (connection: MigrationConnection): void => {
+  try {
+    connection.exec("ROLLBACK");
+  } catch {
+    // it is gone
   }
 };
 

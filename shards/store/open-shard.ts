@@ -2,7 +2,8 @@
 import { Database } from "bun:sqlite";
 import { existsSync } from "node:fs";
 import type { Instrument } from "../domain/instrument.ts";
-import { codeOf, OperatingError, UsageError } from "../process/failure.ts";
+import { codeOf, OperatingError, reasonOf, UsageError } from "../process/failure.ts";
+import { type FileLock, holdLock } from "../process/file-lock.ts";
 import {
   beginEpoch,
   type ClusterConfig,
@@ -11,7 +12,6 @@ import {
   readOrMakeClaim,
   readPinned,
 } from "./cluster.ts";
-import { type FileLock, holdLock } from "../process/file-lock.ts";
 import { checkFileIsWhole } from "./file-check.ts";
 import { migrateShardFile } from "./migrate.ts";
 import { openForWriting } from "./open.ts";
@@ -66,12 +66,17 @@ export const lockShardFile = (path: string, now: number): FileLock =>
     now,
   });
 
-const DAMAGE = new Set(["SQLITE_CORRUPT", "SQLITE_NOTADB", "SQLITE_CORRUPT_INDEX"]);
+/** What is read is not what was written. A disk that does not take a write may be well again. */
+const DAMAGE = /^SQLITE_(CORRUPT|NOTADB|IOERR_(READ|SHORT_READ|DATA|CORRUPTFS))/;
 
 const asRefusal = (error: unknown, path: string): unknown => {
   const cause = error instanceof OperatingError ? error.cause : error;
   const code = codeOf(cause) ?? "";
-  if (!DAMAGE.has(code) && !code.startsWith("SQLITE_IOERR")) return error;
+  if (!DAMAGE.test(code)) {
+    if (!code.startsWith("SQLITE_")) return error;
+    const message = `open ${path}: ${code} ${reasonOf(cause)}`;
+    return new OperatingError("shard_file_failed", message, { retryable: true, cause });
+  }
   return new UsageError(
     `${path} cannot be read (${code}): it is damaged and is not served. Put the disk's own copy ` +
       "back, or move the file away and start with --new-epoch, which says what is lost.",

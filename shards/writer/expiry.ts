@@ -9,15 +9,15 @@ export class Expiry {
   readonly #buckets = new Map<number, OrderId[]>();
   #doneTo = 0;
 
-  /** Called with each order that a start loads or a batch leaves; takes what will expire. */
+  /** Called once with each order: when a start loads it, or when a batch has accepted it. */
   add(order: Order): void {
-    if (order.goodTillDate === null || order.version > 1 || !isOpen(order.status)) return;
+    if (order.goodTillDate === null || !isOpen(order.status)) return;
     this.#schedule(order.orderId, order.goodTillDate);
   }
 
-  /** A start loads orders that may have been amended since. */
-  addLoaded(order: Order): void {
-    if (order.goodTillDate !== null) this.#schedule(order.orderId, order.goodTillDate);
+  /** The end of this order could not be written: it is due again with the next tick. */
+  retry(orderId: OrderId): void {
+    this.#schedule(orderId, 0);
   }
 
   #schedule(orderId: OrderId, at: number): void {
@@ -27,13 +27,13 @@ export class Expiry {
     else orders.push(orderId);
   }
 
-  /** Orders whose date has passed; some may have ended otherwise. Each is given once. */
+  /** Orders whose date has passed; some may have ended otherwise. Each is given once, until `retry`. */
   due(now: number): readonly OrderId[] {
     const to = Math.floor(now / TICK_MS);
     const due: OrderId[] = [];
     for (const [bucket, orders] of this.#buckets) {
       if (bucket >= to) continue;
-      due.push(...orders);
+      for (const orderId of orders) due.push(orderId);
       this.#buckets.delete(bucket);
     }
     this.#doneTo = to;

@@ -19,6 +19,9 @@ export class ProgressTracker {
   }
 
   committed(commitSeq: number, at: number): void {
+    const newest = this.#marks.at(-1)?.commitSeq ?? this.#watermarks.appliedCommitSeq;
+    // A batch without records, such as one of replays, leaves nothing that central could lack.
+    if (commitSeq <= newest) return;
     this.#marks.push({ commitSeq, at });
     if (this.#marks.length > MARKS_MAX) this.#marks = this.#marks.filter((_, i) => i % 2 === 0);
   }

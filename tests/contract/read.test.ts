@@ -60,7 +60,8 @@ describe("open orders", () => {
     for (const symbol of ["BTCUSDT", "ETHUSDT", "XRPUSDT"]) {
       const ids: string[] = [];
       for (let index = 0; index < 3; index++) {
-        const order = { symbol, price: symbol === "XRPUSDT" ? "1.0000" : "3000.00", quantity: "1" };
+        const price = symbol === "XRPUSDT" ? "1.0000" : "3000.00";
+        const order = { symbol, price, quantity: "10" };
         ids.push((await running.client.accepted(limitOrder(order), { account })).orderId);
       }
       const [cancelled = "", ...rest] = ids;

@@ -1,8 +1,9 @@
 /** Requests as a client of the exchange sends them. */
+
+import { signToken } from "../../app/tokens/sign.ts";
 import type { AccountId } from "../../shards/domain/brands.ts";
 import { systemClock } from "../../shards/process/clock.ts";
 import type { ShardStatus } from "../../shards/protocol/status.ts";
-import { signToken } from "../../app/tokens/sign.ts";
 import { until } from "./until.ts";
 
 /** What the servers of these tests verify with. */

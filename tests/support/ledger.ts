@@ -8,7 +8,7 @@ import { existsSync } from "node:fs";
 import { join } from "node:path";
 import type { OrderBody, RefusalBody } from "../../shards/domain/order-body.ts";
 import { chainHash, RECORD_TYPES } from "../../shards/protocol/record.ts";
-import { centralHasAll, type Client, clientOf } from "./client.ts";
+import { type Client, centralHasAll, clientOf } from "./client.ts";
 import type { SentOrder } from "./load.ts";
 import { SHARDS } from "./sluice.ts";
 import { inLanes } from "./until.ts";
@@ -169,9 +169,7 @@ const outcomesIn = (file: string): Outcome[] => {
   if (!existsSync(file)) return [];
   const database = new Database(file, { readonly: true });
   try {
-    const rows = database
-      .query<JournalRow, []>("SELECT * FROM journal ORDER BY commit_seq")
-      .all();
+    const rows = database.query<JournalRow, []>("SELECT * FROM journal ORDER BY commit_seq").all();
     expectUnbroken(rows);
     return rows.flatMap(outcomeOf);
   } finally {

@@ -3,7 +3,7 @@
  * orders, repeats of earlier ones, orders that are refused, cancels. Every answer is kept. What has
  * no certain answer is asked again with the same id, as a client of the exchange has to.
  */
-import { Client, clientOf, type HttpAnswer, type OrderFields } from "./client.ts";
+import { type Client, clientOf, type HttpAnswer, type OrderFields } from "./client.ts";
 import { type Random, randomOf, wholeOf } from "./random.ts";
 import { until } from "./until.ts";
 
@@ -184,10 +184,7 @@ export class Load {
     }
   }
 
-  async #certain(
-    symbol: string,
-    ask: () => Promise<HttpAnswer>,
-  ): Promise<HttpAnswer | undefined> {
+  async #certain(symbol: string, ask: () => Promise<HttpAnswer>): Promise<HttpAnswer | undefined> {
     const giveUpAt = performance.now() + ORDER_MS_MAX;
     for (let pauseMs = PAUSE_MS; performance.now() < giveUpAt; pauseMs *= 2) {
       const answer = await ask();

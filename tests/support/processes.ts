@@ -76,8 +76,10 @@ export const startProcess = (
         throw new Error(`${command.join(" ")} ended (${child.exitCode}): ${output.stderr}`);
       }),
     ended: async (msMax = END_MS_MAX) => {
-      await until(`${command.join(" ")} ends; ${output.stderr}`, msMax, () =>
-        child.exitCode !== null || child.signalCode !== null,
+      await until(
+        `${command.join(" ")} ends; ${output.stderr}`,
+        msMax,
+        () => child.exitCode !== null || child.signalCode !== null,
       );
       await Promise.race([readAll, Bun.sleep(LAST_OUTPUT_MS)]);
       started.delete(one);

@@ -1,6 +1,6 @@
 /** The whole system as `sluice dev` starts it, or its processes one by one. */
 import { expect } from "bun:test";
-import { SECRET, isReady } from "./client.ts";
+import { isReady, SECRET } from "./client.ts";
 import {
   allEnded,
   childrenOf,

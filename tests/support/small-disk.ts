@@ -1,47 +1,48 @@
 /**
- * A disk that is soon full. Where this user may mount, a tmpfs with a ballast file that can be
- * taken away; elsewhere a limit on the size of a file that the writing processes get and lose.
+ * Disks that run out of space: a tmpfs with a ballast file, where this user may mount one, and a
+ * limit on the length of the files that a process writes, which everybody may set.
  */
-import { rmSync, statfsSync, truncateSync, writeFileSync } from "node:fs";
+import { rmSync, statfsSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { makeFolder } from "./processes.ts";
 
-const MIB = 1024 ** 2;
-
 export interface SmallDisk {
   readonly folder: string;
-  freeBytes(): number;
-  /** Leaves that much free. */
+  /** Makes the ballast so large that this much is left, bytes. */
   fill(freeBytes: number): void;
   /** Takes the ballast away. */
   makeRoom(): void;
+  /** Whoever is still in it keeps it until he ends. */
   unmount(): void;
 }
 
 /** undefined when this user may not mount. */
 export const mountSmallDisk = (mebibytes: number): SmallDisk | undefined => {
   const folder = makeFolder();
-  const mounted = Bun.spawnSync(
-    ["mount", "-t", "tmpfs", "-o", `size=${mebibytes}m`, "tmpfs", folder],
-    { stdio: ["ignore", "ignore", "ignore"] },
-  );
-  if (mounted.exitCode !== 0) return undefined;
+  const command = ["mount", "-t", "tmpfs", "-o", `size=${mebibytes}m`, "tmpfs", folder];
+  if (!succeeds(command)) return undefined;
   const ballast = join(folder, "ballast");
-  const freeBytes = (): number => {
-    const { bavail, bsize } = statfsSync(folder);
-    return bavail * bsize;
-  };
   return {
     folder,
-    freeBytes,
     fill: (leave) => {
-      writeFileSync(ballast, new Uint8Array(0));
-      const bytes = freeBytes() - leave;
-      writeFileSync(ballast, new Uint8Array(Math.max(0, bytes)));
+      const { bavail, bsize } = statfsSync(folder);
+      writeFileSync(ballast, new Uint8Array(Math.max(0, bavail * bsize - leave)));
     },
     makeRoom: () => rmSync(ballast, { force: true }),
-    unmount: () => {
-      Bun.spawnSync(["umount", folder]);
-    },
+    unmount: () => succeeds(["umount", "--lazy", folder]),
   };
+};
+
+/** The longest file that the process, and what it starts from now on, may write. */
+export const limitFiles = (pid: number, bytes: number | "unlimited"): void => {
+  const command = ["prlimit", "--pid", `${pid}`, `--fsize=${bytes}:`];
+  if (!succeeds(command)) throw new Error(`failed: ${command.join(" ")}`);
+};
+
+const succeeds = (command: string[]): boolean => {
+  try {
+    return Bun.spawnSync(command, { stdio: ["ignore", "ignore", "ignore"] }).exitCode === 0;
+  } catch {
+    return false; // there is no such program
+  }
 };

@@ -1,0 +1,141 @@
+/** Times at half of the peak rate, by the open-loop generator, against echo and disk. */
+import { type OpenLoopResult, runOpenLoop } from "../load/open-loop.ts";
+import { makeTemplates } from "../load/orders.ts";
+import { say } from "../support/options.ts";
+import { fixed, type Table, whole } from "../support/report.ts";
+import { median } from "../support/statistics.ts";
+import { type DiskSync, logBytesOfBatch, measureDiskSync } from "../system/disk-sync.ts";
+import type { Part } from "./options.ts";
+import { type Bench, withSystem } from "./rate.ts";
+
+export interface LatencyRound {
+  readonly part: Part;
+  readonly round: number;
+  readonly echo: OpenLoopResult;
+  readonly orders: OpenLoopResult;
+  readonly disk: DiskSync;
+  readonly batchMean: number;
+  /** echo's p99 + 2 × the disk's p99, ms: what the orders' p99 may be. */
+  readonly allowedMs: number;
+  readonly invalid: readonly string[];
+}
+
+/** A generator that reaches less than this share of the rate it was to send is the limit. */
+const SHARE_MIN = 0.99;
+const CEILING_SECONDS = 3;
+
+/** Requests a second that the open-loop generator gets out of the echo when it never waits. */
+export const measureCeiling = async (bench: Bench): Promise<number> => {
+  const { port } = bench.echo;
+  const { perSecond } = await runOpenLoop(
+    {
+      port,
+      connections: bench.options.connections,
+      perSecond: 0,
+      seconds: CEILING_SECONDS,
+      warmUpSeconds: 1,
+      templates: makeTemplates(bench.accounts, port),
+    },
+    bench.folder,
+  );
+  return perSecond;
+};
+
+export const measureLatency = (
+  bench: Bench,
+  part: Part,
+  perSecond: number,
+): Promise<LatencyRound[]> =>
+  withSystem(bench, part, async (system) => {
+    const { options, folder } = bench;
+    const { connections, seconds } = options;
+    const drive = (port: number, warmUpSeconds: number): Promise<OpenLoopResult> => {
+      const templates = makeTemplates(bench.accounts, port);
+      return runOpenLoop(
+        { port, connections, perSecond, seconds, warmUpSeconds, templates },
+        folder,
+      );
+    };
+    const rounds: LatencyRound[] = [];
+    for (let round = 1; round <= options.rounds; round++) {
+      const echo = await drive(bench.echo.port, 1);
+      const before = await system.shardStatus();
+      const orders = await drive(system.port, round === 1 ? options.warmUpSeconds : 1);
+      const after = await system.shardStatus();
+      if (part === "replicated") await system.untilCentralHasAll();
+      const batches = after.batches - before.batches;
+      const batchMean = (after.ordersAccepted - before.ordersAccepted) / batches;
+      const disk = await measureDiskSync(folder, {
+        bytes: await logBytesOfBatch(folder, Math.max(1, Math.round(batchMean))),
+        perSecond: perSecond / batchMean,
+        seconds,
+      });
+      const allowedMs = echo.latencyMs.p99 + 2 * disk.latencyMs.p99;
+      const invalid = [...problemsOf("echo", echo), ...problemsOf("orders", orders)];
+      rounds.push({ part, round, echo, orders, disk, batchMean, allowedMs, invalid });
+      say(
+        `${part} ${round}: p99 ${fixed(orders.latencyMs.p99, 1)} ms at ${whole(perSecond)}/s, ` +
+          `allowed ${fixed(allowedMs, 1)}`,
+      );
+    }
+    return rounds;
+  });
+
+const problemsOf = (side: string, result: OpenLoopResult): readonly string[] => [
+  ...(result.refused > 0 ? [`${side}: ${result.refused} answers were no 201`] : []),
+  ...(result.lost > 0 ? [`${side}: ${result.lost} answers did not come`] : []),
+  ...(result.perSecond < SHARE_MIN * result.scheduledPerSecond
+    ? [`${side}: ${whole(result.perSecond)}/s of ${whole(result.scheduledPerSecond)} were sent`]
+    : []),
+];
+
+/** Medians over the rounds of one part. */
+export const summarize = (rounds: readonly LatencyRound[]) => {
+  const of = (read: (round: LatencyRound) => number): number => median(rounds.map(read));
+  return {
+    perSecond: of(({ orders }) => orders.scheduledPerSecond),
+    echo: of(({ echo }) => echo.latencyMs.p99),
+    disk: of(({ disk }) => disk.latencyMs.p99),
+    allowed: of(({ allowedMs }) => allowedMs),
+    p50: of(({ orders }) => orders.latencyMs.p50),
+    p99: of(({ orders }) => orders.latencyMs.p99),
+    p999: of(({ orders }) => orders.latencyMs.p999),
+    batch: of(({ batchMean }) => batchMean),
+    bytes: of(({ disk }) => disk.bytes),
+    sendDelay: of(({ orders }) => orders.sendDelayMs.p99),
+  };
+};
+
+export const latencyTable = (parts: readonly (readonly LatencyRound[])[]): Table => ({
+  columns: [
+    "open loop, ms",
+    "rate/s",
+    "p50",
+    "p99",
+    "p99.9",
+    "allowed p99",
+    "verdict",
+    "echo p99",
+    "disk p99",
+    "batch",
+    "KiB/batch",
+    "late sends p99",
+  ],
+  rows: parts.map((rounds) => {
+    const s = summarize(rounds);
+    return [
+      rounds[0]?.part ?? "",
+      whole(s.perSecond),
+      fixed(s.p50, 1),
+      fixed(s.p99, 1),
+      fixed(s.p999, 1),
+      fixed(s.allowed, 1),
+      s.p99 <= s.allowed ? "met" : "NOT met",
+      fixed(s.echo, 1),
+      fixed(s.disk, 2),
+      fixed(s.batch, 1),
+      fixed(s.bytes / 1024, 1),
+      fixed(s.sendDelay, 1),
+    ];
+  }),
+});
