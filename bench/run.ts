@@ -2,11 +2,16 @@
  * `bun run bench [name]`: every benchmark, or one. Each prints two headline numbers, then tables,
  * and keeps everything as JSON in `bench/results/`. See README.md for what is measured and how.
  */
+import { resolve } from "node:path";
 import { Command, InvalidArgumentError, Option } from "commander";
 import { EXIT, UsageError } from "../shards/process/failure.ts";
 import { benchGroupCommit } from "./group-commit/group-commit.ts";
 import { type OrderEntryOptions, PARTS, type Part } from "./order-entry/options.ts";
 import { benchOrderEntry } from "./order-entry/order-entry.ts";
+import type { OutcomesOptions } from "./outcomes/options.ts";
+import { benchOutcomes } from "./outcomes/outcomes.ts";
+import type { StartOptions } from "./start/options.ts";
+import { benchStart } from "./start/start.ts";
 import type { BenchOptions } from "./support/options.ts";
 import { type BenchReport, printReport, saveReport } from "./support/report.ts";
 import type { ProcessName } from "./system/system.ts";
@@ -38,9 +43,14 @@ const setting = (
   return { ...before, [name]: value };
 };
 
-const define = (program: Command, name: string, description: string): Command =>
-  program
-    .command(name)
+const define = (
+  parent: Command,
+  name: string,
+  description: string,
+  command: { readonly isDefault?: boolean } = {},
+): Command =>
+  parent
+    .command(name, command)
     .description(description)
     .option("--rounds <count>", "rounds, medians are over them (5)", positive)
     .option("--seconds <count>", "length of one measured run (5)", positive)
@@ -57,7 +67,7 @@ const common = (flags: Flags): BenchOptions => ({
   warmUpSeconds: flags.warmUp ?? (flags.quick ? 1 : 3),
   connections: flags.connections,
   quick: flags.quick,
-  binary: flags.binary,
+  binary: flags.binary === undefined ? undefined : resolve(flags.binary),
   settings: flags.set,
 });
 
@@ -75,12 +85,40 @@ interface OrderEntryFlags extends Flags {
   readonly cpuProf?: ProcessName;
 }
 
-const orderEntryOptions = (flags: OrderEntryFlags): OrderEntryOptions => ({
+const orderEntryOptions = (flags: OrderEntryFlags): OrderEntryOptions => {
+  const { binary, cpuProf } = flags;
+  if (binary !== undefined && cpuProf !== undefined) {
+    throw new UsageError(`--cpu-prof ${cpuProf} needs the source: leave --binary ${binary} out.`);
+  }
+  return {
+    ...common(flags),
+    parts: flags.part === undefined ? PARTS : [flags.part],
+    latency: flags.latency,
+    latencyAt: flags.latencyAt,
+    cpuProf,
+  };
+};
+
+interface OutcomesFlags extends Flags {
+  readonly outcomes?: number;
+  readonly stallSeconds?: number;
+}
+
+const outcomesOptions = (flags: OutcomesFlags): OutcomesOptions => ({
   ...common(flags),
-  parts: flags.part === undefined ? PARTS : [flags.part],
-  latency: flags.latency,
-  latencyAt: flags.latencyAt,
-  cpuProf: flags.cpuProf,
+  outcomes: flags.outcomes ?? (flags.quick ? 1_000_000 : 10_000_000),
+  stallSeconds: flags.stallSeconds ?? (flags.quick ? 10 : 300),
+});
+
+interface StartFlags extends Flags {
+  readonly stored?: number;
+  readonly memoryOrders?: number;
+}
+
+const startOptions = (flags: StartFlags): StartOptions => ({
+  ...common(flags),
+  storedOrders: flags.stored ?? (flags.quick ? 100_000 : 1_000_000),
+  memoryOrders: flags.memoryOrders ?? (flags.quick ? 100_000 : 2_000_000),
 });
 
 const program = new Command("bench").description("what Sluice does, against what it could do");
@@ -104,6 +142,27 @@ define(program, "group-commit", "the writer without HTTP against raw prepared in
   (flags: Flags) => perform(flags, () => benchGroupCommit(common(flags))),
 );
 
+define(program, "outcomes", "the rate with 10,000,000 outcomes stored; stalls at half rate")
+  .option("--outcomes <count>", "stored outcomes (10,000,000)", positive)
+  .option("--stall-seconds <count>", "length of the run that looks for stalls (300)", positive)
+  .action((flags: OutcomesFlags) => perform(flags, () => benchOutcomes(outcomesOptions(flags))));
+
+define(program, "start", "time until a full shard serves; memory over 2,000,000 orders")
+  .option("--stored <count>", "orders in the file that is started (1,000,000)", positive)
+  .option("--memory-orders <count>", "orders while memory is watched (2,000,000)", positive)
+  .action((flags: StartFlags) => perform(flags, () => benchStart(startOptions(flags))));
+
+define(program, "all", "every benchmark, one after the other", { isDefault: true }).action(
+  async (flags: Flags) => {
+    await perform(flags, () => benchOrderEntry(orderEntryOptions({ ...flags, latency: true })));
+    await perform(flags, () => benchGroupCommit(common(flags)));
+    await perform(flags, () => benchOutcomes(outcomesOptions(flags)));
+    await perform(flags, () => benchStart(startOptions(flags)));
+  },
+);
+
+process.on("SIGINT", () => process.exit(EXIT.problemFound));
+process.on("SIGTERM", () => process.exit(EXIT.problemFound));
 try {
   await program.parseAsync();
   process.exit();

@@ -11,9 +11,11 @@ import { onStopSignal } from "../../shards/process/signals.ts";
 import { type Config, isLoopback, type LoadedConfig } from "../config.ts";
 import { pickPorts } from "../supervisor/ports.ts";
 import { type ChildSpec, supervise } from "../supervisor/supervisor.ts";
+import { loadKeys } from "../tokens/keys.ts";
 import { findShard, hostPort } from "./addresses.ts";
 import { obtainDevSecret, prepareDataDir } from "./data-dir.ts";
-import { createSigner } from "./signing.ts";
+import { listening } from "./running.ts";
+import { createSigner, keySource } from "./signing.ts";
 
 const LOOPBACK = "127.0.0.1";
 const DRAIN_MS_MAX = 10_000;
@@ -37,6 +39,7 @@ export const runDev = async (loaded: LoadedConfig, args: DevArguments): Promise<
   prepareDataDir(config.dataDir);
   const withOwnKey = config.jwtSecret === undefined && config.jwtKeys === undefined;
   const devSecret = withOwnKey ? obtainDevSecret(config.dataDir) : undefined;
+  await refuseWhatTheApiWould(config, devSecret);
   const tree = planTree(loaded, args, devSecret);
   const supervisor = supervise({
     drainGroups: tree.drainGroups,
@@ -75,6 +78,16 @@ const refuseDevSecretOffLoopback = (config: Config): void => {
     `--host ${config.host} is off loopback, and the secret that dev makes is for this machine ` +
       `only: set SLUICE_JWT_SECRET (32 bytes at least) or SLUICE_JWT_KEYS, or leave --host out.`,
   );
+};
+
+/** The api would say the same, when everything else has been started already. */
+const refuseWhatTheApiWould = async (config: Config, devSecret?: string): Promise<void> => {
+  await loadKeys(keySource({ jwtSecret: config.jwtSecret ?? devSecret, jwtKeys: config.jwtKeys }));
+  const { host: hostname, port } = config;
+  const probe = await listening("--port or SLUICE_PORT", config, () =>
+    Bun.listen({ hostname, port, socket: { data: () => {} } }),
+  );
+  probe.stop(true);
 };
 
 interface Tree {

@@ -174,7 +174,9 @@ class Child {
       },
       onExit: (_process, code, signal) => {
         const upMs = Math.round(clock.monotonicMs() - startedAtMs);
-        if (this.#life.state !== "stopping") {
+        // One that refuses its first start has said why, and its supervisor's owner is told.
+        const isRefusal = this.#life.state === "starting" && code === EXIT.wrongUse;
+        if (this.#life.state !== "stopping" && !isRefusal) {
           logger.warn({ child: name, code, signal, upMs }, "child ended");
         }
         this.#tell(code === EXIT.wrongUse ? { type: "refusedToRun" } : { type: "died", upMs });

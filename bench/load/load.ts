@@ -7,7 +7,7 @@
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Latency } from "../support/statistics.ts";
-import { cleanEnvironment } from "../system/child.ts";
+import { resultIn, runTool } from "../system/child.ts";
 import type { RequestTemplate } from "./orders.ts";
 
 export type GeneratorName = "wrk" | "autocannon";
@@ -85,18 +85,10 @@ const runAutocannon = (options: LoadOptions): Promise<Load> => {
 };
 
 const measured = async (generator: GeneratorName, command: readonly string[]): Promise<Load> => {
-  const child = Bun.spawn([...command], {
-    stdio: ["ignore", "pipe", "inherit"],
-    env: cleanEnvironment(),
-  });
-  const output = await new Response(child.stdout).text();
-  await child.exited;
-  const line = /^RESULT (.*)$/m.exec(output)?.[1];
-  if (line === undefined) throw new Error(`${generator} gave no result:\n${output}`);
-  const raw = JSON.parse(line) as Raw;
+  const { output, cpuSeconds } = await runTool(command);
+  const raw = resultIn(output) as Raw;
   const { requests, microseconds, refused, lost, wrong, ...latencyMs } = raw;
   const seconds = microseconds / 1e6;
-  const cpuTime = child.resourceUsage()?.cpuTime.total ?? 0;
   return {
     generator,
     requests,
@@ -105,6 +97,6 @@ const measured = async (generator: GeneratorName, command: readonly string[]): P
     refused: Math.max(refused, wrong),
     lost,
     latencyMs,
-    generatorCpuSeconds: Number(cpuTime) / 1e6,
+    generatorCpuSeconds: cpuSeconds,
   };
 };

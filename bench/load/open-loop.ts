@@ -2,7 +2,7 @@
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Latency } from "../support/statistics.ts";
-import { cleanEnvironment } from "../system/child.ts";
+import { resultIn, runTool } from "../system/child.ts";
 import type { RequestTemplate } from "./orders.ts";
 
 export interface OpenLoopOptions {
@@ -38,13 +38,7 @@ export const runOpenLoop = async (
 ): Promise<OpenLoopResult> => {
   const file = join(folder, "open-loop.json");
   writeFileSync(file, JSON.stringify(options));
-  const child = Bun.spawn([process.execPath, join(import.meta.dir, "open-loop-main.ts"), file], {
-    stdio: ["ignore", "pipe", "inherit"],
-    env: cleanEnvironment(),
-  });
-  const output = await new Response(child.stdout).text();
-  await child.exited;
-  const line = /^RESULT (.*)$/m.exec(output)?.[1];
-  if (line === undefined) throw new Error(`the open-loop generator gave no result:\n${output}`);
-  return JSON.parse(line) as OpenLoopResult;
+  const main = join(import.meta.dir, "open-loop-main.ts");
+  const { output } = await runTool([process.execPath, main, file]);
+  return resultIn(output) as OpenLoopResult;
 };

@@ -11,7 +11,7 @@ import { say } from "../support/options.ts";
 import { type BenchReport, fixed, type Headline, type Table, whole } from "../support/report.ts";
 import { median } from "../support/statistics.ts";
 import { withWorkFolder } from "../support/work-folder.ts";
-import { cleanEnvironment, startChild } from "../system/child.ts";
+import { startEcho } from "../system/echo.ts";
 import { BENCH_SETTINGS } from "../system/system.ts";
 import { type LatencyRound, latencyTable, measureCeiling, measureLatency } from "./latency.ts";
 import { type OrderEntryOptions, PART_NAMES, PARTS, type Part, RATE_TARGETS } from "./options.ts";
@@ -31,12 +31,7 @@ export const benchOrderEntry = (options: OrderEntryOptions): Promise<BenchReport
     const profileFolder = join(ROOT, ".sluice/bench/profiles");
     mkdirSync(profileFolder, { recursive: true });
     const accounts = await makeAccounts();
-    const echo = await startChild({
-      name: "echo",
-      command: [process.execPath, join(ROOT, "bench/system/echo-main.ts")],
-      environment: cleanEnvironment(),
-      folder,
-    });
+    const echo = await startEcho(folder);
     const bench: Bench = { options, generator, accounts, echo, folder, profileFolder };
     try {
       return report(bench, await measure(bench));

@@ -24,9 +24,12 @@ export const cacheFolder = (): string => diskFolder("cache");
 /** Runs `work` in a new folder and removes it, whatever happens. */
 export const withWorkFolder = async <T>(work: (folder: string) => Promise<T>): Promise<T> => {
   const folder = mkdtempSync(join(diskFolder("work"), "run-"));
+  const remove = (): void => rmSync(folder, { recursive: true, force: true });
+  process.on("exit", remove);
   try {
     return await work(folder);
   } finally {
-    rmSync(folder, { recursive: true, force: true });
+    process.off("exit", remove);
+    remove();
   }
 };

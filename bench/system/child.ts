@@ -94,6 +94,33 @@ const asChild = (name: string, child: Subprocess, port: number): Child => {
 const tailOf = (log: string): string =>
   existsSync(log) ? readFileSync(log, "utf8").slice(-LOG_CHARACTERS) : "";
 
+/** What a program that ends by itself has printed, and its CPU time, seconds. */
+export interface ToolRun {
+  readonly output: string;
+  readonly cpuSeconds: number;
+}
+
+/** Runs a generator to its end. */
+export const runTool = async (command: readonly string[]): Promise<ToolRun> => {
+  const child = Bun.spawn([...command], {
+    stdio: ["ignore", "pipe", "inherit"],
+    env: cleanEnvironment(),
+  });
+  alive.add(child);
+  const output = await new Response(child.stdout).text();
+  await child.exited;
+  alive.delete(child);
+  const cpuMicroseconds = child.resourceUsage()?.cpuTime.total ?? 0n;
+  return { output, cpuSeconds: Number(cpuMicroseconds) / 1e6 };
+};
+
+/** The JSON after `RESULT `, which every generator prints. Throws with the output otherwise. */
+export const resultIn = (output: string): unknown => {
+  const line = /^RESULT (.*)$/m.exec(output)?.[1];
+  if (line === undefined) throw new Error(`a generator gave no result:\n${output}`);
+  return JSON.parse(line);
+};
+
 /** `USER_HZ` of proc(5): Linux fixes it at 100 for programs. */
 const TICKS_PER_SECOND = 100;
 

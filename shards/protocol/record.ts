@@ -41,7 +41,7 @@ export const ZERO_HASH = "0".repeat(64);
  * `printf %s%s "$prevHash" "$value" | sha256sum`.
  */
 export const chainHash = (prevHash: string, value: string): string =>
-  Bun.SHA256.hash(prevHash + value, "hex");
+  new Bun.SHA256().update(prevHash).update(value).digest("hex");
 
 /** Unique for ever: where the record stands. */
 export const eventIdOf = (record: CommittedRecord): string =>

@@ -21,6 +21,7 @@ export class DirectTransport implements Transport {
   readonly #hello: Hello;
   readonly #pending = new Map<number, Pending>();
   #socket: ApplierSocket | null = null;
+  #closes = 0;
 
   constructor(url: string, hello: Hello) {
     this.#url = url;
@@ -29,11 +30,17 @@ export class DirectTransport implements Transport {
 
   async connect(): Promise<{ readonly centralId: string; readonly cursors: readonly Cursor[] }> {
     this.close();
-    this.#socket = await connectApplier(this.#url, this.#hello, {
+    const attempt = this.#closes;
+    const socket = await connectApplier(this.#url, this.#hello, {
       onFrame: (frame) => this.#receive(frame),
       onLost: (error) => this.#lose(error),
     });
-    return this.#socket.welcome;
+    if (attempt !== this.#closes) {
+      socket.close();
+      throw closed();
+    }
+    this.#socket = socket;
+    return socket.welcome;
   }
 
   send(records: readonly CommittedRecord[]): Promise<SendResult> {
@@ -48,9 +55,11 @@ export class DirectTransport implements Transport {
     return promise;
   }
 
+  /** Also ends a connection that is still being made. */
   close(): void {
+    this.#closes++;
     this.#socket?.close();
-    this.#lose(new OperatingError("central_unreachable", "closed", { retryable: true }));
+    this.#lose(closed());
   }
 
   #receive({ kind, entries }: Frame): void {
@@ -78,3 +87,6 @@ export class DirectTransport implements Transport {
     this.#pending.clear();
   }
 }
+
+const closed = (): OperatingError =>
+  new OperatingError("central_unreachable", "closed", { retryable: true });

@@ -198,13 +198,14 @@ export class Relay {
     if (first === undefined) return;
     const lane = this.#laneOf(first.partition);
     const result = await this.#options.transport.send(records);
-    if (result.kind === "applied") {
-      lane.cursor = result.cursor;
-      return;
-    }
+    if (result.kind === "applied") lane.cursor = result.cursor;
+    // Central may have taken a part before it stopped: the first that it lacks is held.
+    const lacked = records.find(({ seq }) => seq > lane.cursor.seq);
+    if (lacked === undefined) return;
     lane.stopped = true;
-    lane.heldAt = first.commitSeq - 1;
-    const { stopped } = result;
+    lane.heldAt = lacked.commitSeq - 1;
+    const { partition } = first;
+    const stopped = result.kind === "stopped" ? result.stopped : { partition };
     this.#options.logger.error({ ...stopped }, "central stopped a partition of this shard");
   }
 

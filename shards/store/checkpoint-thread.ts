@@ -1,6 +1,7 @@
 /**
  * Entry point of a thread: copies the write-ahead log into the shard's file on demand. The first
- * message is the file's path; every other one asks for a copy and is answered when it is done.
+ * message is the file's path; every other one asks for a copy and is answered when it is over: true
+ * when it was done, false when the disk refused it.
  */
 import type { Database } from "bun:sqlite";
 import { openForCheckpoints } from "./open.ts";
@@ -14,6 +15,10 @@ self.onmessage = (event: MessageEvent<string>) => {
     database = openForCheckpoints(event.data);
     return;
   }
-  database.query("PRAGMA wal_checkpoint(PASSIVE)").all();
-  self.postMessage("copied");
+  try {
+    database.query("PRAGMA wal_checkpoint(PASSIVE)").all();
+    self.postMessage(true);
+  } catch {
+    self.postMessage(false);
+  }
 };

@@ -41,20 +41,25 @@ export class Checkpointer {
     this.#look = database.prepare("PRAGMA wal_checkpoint(NOOP)");
     this.#copy = database.prepare("PRAGMA wal_checkpoint(PASSIVE)");
     this.#thread = new Worker(new URL("./checkpoint-thread.ts", import.meta.url).href);
-    this.#thread.onmessage = () => {
+    this.#thread.onmessage = ({ data }: MessageEvent<boolean>) => {
       this.#threadBusy = false;
-      this.#bulkDone = true;
+      this.#bulkDone = data;
     };
     this.#thread.postMessage(options.path);
   }
 
-  /** Between two batches; almost always returns at once. */
+  /**
+   * Between two batches; almost always returns at once. Throws when the disk is full: the log then
+   * stays as it is, and the next call tries again.
+   */
   afterBatch(): void {
     if (!this.#bulkDone && ++this.#batches % LOOK_EVERY !== 0) return;
     const pages = pagesIn(this.#look);
     if (pages < this.#pagesSeen) this.#pagesSeen = 0;
-    if (this.#bulkDone && pages >= RESTART_PAGES) pagesIn(this.#copy);
-    else if (!this.#threadBusy && pages - this.#pagesSeen >= THREAD_PAGES) {
+    if (this.#bulkDone && pages >= RESTART_PAGES) {
+      this.#bulkDone = false;
+      pagesIn(this.#copy);
+    } else if (!this.#threadBusy && pages - this.#pagesSeen >= THREAD_PAGES) {
       this.#threadBusy = true;
       this.#pagesSeen = pages;
       this.#thread.postMessage("copy");

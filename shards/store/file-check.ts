@@ -17,8 +17,8 @@ const FRAME_HEADER_BYTES = 24;
 export const checkFileIsWhole = (path: string): void => {
   const size = statSync(path).size;
   const walPages = readWalPages(`${path}-wal`);
-  // Never written to, or all of it still in the log. Whether it may be new, central knows.
-  if (size === 0) return;
+  // Never written to; whether it may be new, central knows. SQLite would drop a log beside it.
+  if (size === 0 && walPages.databasePages === 0) return;
   const header = readBytes(path, 0, HEADER_BYTES);
   if (header.length < HEADER_BYTES || header.toString("latin1", 0, 16) !== MAGIC) {
     throw damaged(path, "its header is not that of a SQLite file");

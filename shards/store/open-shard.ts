@@ -1,9 +1,11 @@
 /** Opens a shard's file for its writer: refuse, make, migrate, compare, load. */
 import { Database } from "bun:sqlite";
 import { existsSync } from "node:fs";
+import type { InstrumentSymbol } from "../domain/brands.ts";
 import type { Instrument } from "../domain/instrument.ts";
 import { codeOf, OperatingError, reasonOf, UsageError } from "../process/failure.ts";
 import { type FileLock, holdLock } from "../process/file-lock.ts";
+import { RECORD_TYPES } from "../protocol/record.ts";
 import {
   beginEpoch,
   type ClusterConfig,
@@ -15,7 +17,6 @@ import {
 import { checkFileIsWhole } from "./file-check.ts";
 import { migrateShardFile } from "./migrate.ts";
 import { openForWriting } from "./open.ts";
-import { OrderRows } from "./order-rows.ts";
 import { type Loaded, loadShard, seedInstruments } from "./shard-store.ts";
 
 export interface OpenedShard {
@@ -46,8 +47,8 @@ export const openShardFile = async (options: OpenOptions): Promise<OpenedShard> 
       const grant = await options.claimEpoch(readOrMakeClaim(database));
       beginEpoch(database, config, grant, options.backlogRecordsMax, now);
     }
-    const rows = new OrderRows(database);
-    comparePinned(database, config, () => rows.symbols(), path);
+    const opened = database;
+    comparePinned(database, config, () => symbolsWithRows(opened), path);
     seedInstruments(database, options.instruments);
     const pinned = readPinned(database);
     if (pinned === undefined) throw new UsageError(`${path} has no cluster row.`);
@@ -56,6 +57,19 @@ export const openShardFile = async (options: OpenOptions): Promise<OpenedShard> 
     database?.close();
     throw asRefusal(error, path);
   }
+};
+
+/**
+ * Symbols of this file's orders and of the client order ids that it remembers, which outlive the
+ * orders. Reads the whole journal: asked only when the map has changed.
+ */
+const symbolsWithRows = (database: Database): InstrumentSymbol[] => {
+  const outcomes = ["order_accepted", "order_refused"] as const;
+  const types = outcomes.map((type) => RECORD_TYPES.indexOf(type)).join(", ");
+  const rows = database
+    .query(`SELECT symbol FROM orders UNION SELECT key FROM journal WHERE type IN (${types})`)
+    .values();
+  return rows.map(([symbol]) => String(symbol) as InstrumentSymbol);
 };
 
 /** Throws UsageError when another process writes this shard. */

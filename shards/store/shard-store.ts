@@ -48,6 +48,11 @@ export interface Loaded {
   readonly instruments: readonly Instrument[];
 }
 
+const isDiskFailure = (error: unknown): boolean => {
+  const code = codeOf(error) ?? "";
+  return code === "SQLITE_FULL" || code.startsWith("SQLITE_IOERR");
+};
+
 /** Rows of old orders and records that a batch may delete, in proportion to what it adds. */
 const PRUNE_MIN = 64;
 const PRUNE_FACTOR = 3;
@@ -175,8 +180,13 @@ export class ShardStore implements WriterStore {
   }
 
   maintain(now: number): void {
-    this.#outcomes.maintain(this.#lastCommitSeq, now);
-    this.#checkpointer.afterBatch();
+    try {
+      this.#outcomes.maintain(this.#lastCommitSeq, now);
+      this.#checkpointer.afterBatch();
+    } catch (error) {
+      // Nothing depends on it yet: what the disk refuses now is tried again after the next batch.
+      if (!isDiskFailure(error)) throw error;
+    }
   }
 
   findOutcome(key: OutcomeLookup, now: number): Outcome | undefined {

@@ -98,7 +98,7 @@ export class Client {
     if (violations.length === 0) return;
     const { method, path, status, text } = exchange;
     throw new Error(
-      `${method} ${path} breaks the contract: ${violations.join("; ")}\n${status} ${text}`,
+      `${method} ${path} breaks the contract: ${violations.join("; ")}\n${status} ${text.slice(0, 500)}`,
     );
   }
 

@@ -8,33 +8,41 @@ export interface Fixture {
   readonly client: Client;
 }
 
-/** One system for all tests of a file; ended after them, or with them when they fail. */
+type Settings = Readonly<Record<string, string>>;
+
+const open = new Set<System>();
+
+/** One system for all tests of a file; all of a file's are ended after its tests. */
 export const startedOnce = (
-  settings: Readonly<Record<string, string>> | (() => Promise<Record<string, string>>) = {},
+  settings: Settings | (() => Promise<Settings>) = {},
+  command = "dev",
 ): Fixture => {
-  let system: System | undefined;
-  let client: Client | undefined;
+  let fixture: Fixture | undefined;
   beforeAll(async () => {
-    system = await System.start(typeof settings === "function" ? await settings() : settings);
-    client = await Client.of(system);
+    const given = typeof settings === "function" ? await settings() : settings;
+    const system = await System.start(given, command);
+    open.add(system);
+    fixture = { system, client: await Client.of(system) };
   });
   afterAll(async () => {
+    const systems = [...open];
+    open.clear();
     try {
-      await system?.stop();
+      await Promise.all(systems.map((system) => system.stop()));
     } finally {
       await endAll();
     }
   });
-  const present = <T>(value: T | undefined): T => {
-    if (value === undefined) throw new Error("the system has not started");
-    return value;
+  const present = (): Fixture => {
+    if (fixture === undefined) throw new Error("the system has not started");
+    return fixture;
   };
   return {
     get system() {
-      return present(system);
+      return present().system;
     },
     get client() {
-      return present(client);
+      return present().client;
     },
   };
 };

@@ -136,7 +136,8 @@ export class Load {
   }
 
   #newOrder(account: number, lane: number, n: number, random: Random): SentOrder {
-    const symbol = this.#symbols[wholeOf(random, 0, this.#symbols.length - 1)] as LoadSymbol;
+    // One symbol a lane, so that a shard that is away does not hold up the load on the others.
+    const symbol = this.#symbols[lane % this.#symbols.length] as LoadSymbol;
     const price = MARKETS[symbol](wholeOf(random, 0, 1_000_000));
     const isRefused = random() < REFUSED_PART;
     const request = {

@@ -148,17 +148,17 @@ export const allEnded = async (folder: string, msMax = END_MS_MAX): Promise<void
 };
 
 /** For `afterEach` and `afterAll`: ends what a test left behind and removes its folders. */
-export const endAll = async (): Promise<void> => {
+export const endAll = async ({ keep = [] }: { readonly keep?: readonly string[] } = {}) => {
   for (const one of started) one.kill("SIGKILL");
   await Promise.all([...started].map((one) => one.ended()));
-  started.clear();
+  const over = [...folders].filter((folder) => !keep.includes(folder));
   try {
-    for (const folder of folders) await allEnded(folder);
+    for (const folder of over) await allEnded(folder);
   } finally {
-    for (const folder of folders) {
+    for (const folder of over) {
       for (const pid of processesOf(folder)) process.kill(pid, "SIGKILL");
       rmSync(folder, { recursive: true, force: true });
+      folders.delete(folder);
     }
-    folders.clear();
   }
 };

@@ -44,13 +44,13 @@ export interface DevOptions {
   readonly dataDir: string;
   readonly settings?: Settings;
   readonly flags?: readonly string[];
-  /** What to run; from source when left out. */
-  readonly program?: readonly string[];
+  /** Any free one when left out. */
+  readonly port?: number;
 }
 
 /** `sluice dev` as a process that may still refuse to run. */
-export const launchDev = ({ dataDir, settings = {}, flags = [], program = SLUICE }: DevOptions) =>
-  startProcess([...program, "dev", "--port", "0", "--data-dir", dataDir, ...flags], {
+export const launchDev = ({ dataDir, settings = {}, flags = [], port = 0 }: DevOptions): Started =>
+  startProcess([...SLUICE, "dev", "--port", `${port}`, "--data-dir", dataDir, ...flags], {
     environment: environmentOf(settings),
   });
 
@@ -101,54 +101,59 @@ export const expectNobodyListens = async (url: string): Promise<void> => {
   expect(answer).toBe("refused");
 };
 
-const ADDRESS = "127.0.0.1:0";
-
-const portIn = async (one: Started): Promise<number> => {
-  const [, port] = await one.says(/serves on \S*?:(\d+)/, START_MS_MAX);
-  return Number(port);
-};
-
 export interface Served {
   readonly process: Started;
   readonly port: number;
 }
 
-/** `sluice applier` alone; on a port of its own unless one is named. */
+const served = async (one: Started): Promise<Served> => {
+  const [, port] = await one.says(/serves on \S*?:(\d+)/, START_MS_MAX);
+  return { process: one, port: Number(port) };
+};
+
+/** One shard for every symbol: enough to see what a file does. */
+export const ONE_SHARD = "{ enabled: false }";
+
+/** `sluice applier` alone; it may refuse to run. A port of its own unless one is named. */
 export const launchApplier = (dataDir: string, port = 0): Started =>
   startProcess([...SLUICE, "applier"], {
     environment: environmentOf({ DATA_DIR: dataDir, APPLIER_LISTEN: `127.0.0.1:${port}` }),
   });
 
-export const startApplier = async (dataDir: string, port = 0): Promise<Served> => {
-  const one = launchApplier(dataDir, port);
-  return { process: one, port: await portIn(one) };
-};
-
-export interface ShardFlags {
-  readonly dataDir: string;
-  readonly applierPort: number;
-  readonly newEpoch?: boolean;
-  readonly settings?: Settings;
-}
-
 /** `sluice shard --shard shard1` alone; it may refuse to run. */
-export const launchShard = (flags: ShardFlags): Started => {
-  const extra = flags.newEpoch === true ? ["--new-epoch"] : [];
-  return startProcess([...SLUICE, "shard", "--shard", "shard1", ...extra], {
+export const launchShard = (
+  dataDir: string,
+  applierPort: number,
+  flags: readonly string[] = [],
+): Started =>
+  startProcess([...SLUICE, "shard", "--shard", "shard1", ...flags], {
     environment: environmentOf({
-      DATA_DIR: flags.dataDir,
-      SHARD_LISTEN: ADDRESS,
-      APPLIER_URL: `ws://127.0.0.1:${flags.applierPort}`,
+      DATA_DIR: dataDir,
+      SHARD_LISTEN: "127.0.0.1:0",
+      APPLIER_URL: `ws://127.0.0.1:${applierPort}`,
       SHARDING: ONE_SHARD,
-      ...flags.settings,
     }),
   });
-};
 
-/** One shard for every symbol: its first one is enough to see what a file does. */
-export const ONE_SHARD = "{ enabled: false }";
+export const startApplier = (dataDir: string, port = 0): Promise<Served> =>
+  served(launchApplier(dataDir, port));
 
-export const startShard = async (flags: ShardFlags): Promise<Served> => {
-  const one = launchShard(flags);
-  return { process: one, port: await portIn(one) };
+export const startShard = (...args: Parameters<typeof launchShard>): Promise<Served> =>
+  served(launchShard(...args));
+
+/** `sluice api` alone, for that one shard. Gives its address when it reaches the shard. */
+export const startApi = async (
+  dataDir: string,
+  shardPort: number,
+): Promise<{ readonly process: Started; readonly url: string }> => {
+  const one = startProcess([...SLUICE, "api", "--port", "0"], {
+    environment: environmentOf({
+      DATA_DIR: dataDir,
+      SHARD_URLS: `{ shard1: "ws://127.0.0.1:${shardPort}" }`,
+      SHARDING: ONE_SHARD,
+    }),
+  });
+  const [, url = ""] = await one.says(/serves on (http:\S+),/, START_MS_MAX);
+  await until("the api reaches its shard", START_MS_MAX, () => isReady(url));
+  return { process: one, url };
 };

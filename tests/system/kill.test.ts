@@ -41,7 +41,7 @@ describe.each([...cases])("under 200 connections, with $name killed by -9", (one
     dev = await startDev({ dataDir, settings: SETTINGS });
   }, ROUND_MS_MAX);
 
-  afterAll(endAll, ROUND_MS_MAX);
+  afterAll(() => endAll(), ROUND_MS_MAX);
 
   for (let round = 1; round <= ROUNDS; round++) {
     test(

@@ -15,13 +15,13 @@ import {
   healthAnswer,
   instrumentList,
   orderAnswer,
-  orderList,
   orderOrList,
   problemAnswer,
   readinessAnswer,
   shardList,
   timeAnswer,
 } from "./answers.ts";
+import { AMENDMENT, ORDER, ORDER_REQUEST, problemExample } from "./examples.ts";
 
 const SECURED: readonly Code[] = ["unauthenticated", "token_expired", "scope_missing"];
 const SHARD: readonly Code[] = ["shard_unavailable", "overloaded", "internal_error"];
@@ -29,24 +29,38 @@ const BODY: readonly Code[] = ["invalid_request", "body_too_large", "unsupported
 const CHANGE: readonly Code[] = ["rate_limited", "outcome_unknown", "replication_backlog"];
 const REFUSALS = (Object.keys(CODES) as Code[]).filter((code) => CODES[code].status === 422);
 
-const json = (schema: z.ZodType) => ({ "application/json": { schema } });
-const ok = (description: string, schema: z.ZodType) => ({ description, content: json(schema) });
+const TAGS = { orders: "Orders", reference: "Reference", operations: "Operations" } as const;
+type Tag = (typeof TAGS)[keyof typeof TAGS];
 
-/** The problems of an operation, gathered by status. */
+const json = (schema: z.ZodType, example?: object) => ({
+  "application/json": example === undefined ? { schema } : { schema, example },
+});
+const ok = (description: string, schema: z.ZodType, example?: object) => ({
+  description,
+  content: json(schema, example),
+});
+
+/** The problems of an operation, gathered by status; the first of each is shown. */
 const problems = (...groups: readonly (readonly Code[])[]) => {
   const byStatus: Record<string, { description: string; content: object }> = {};
   for (const code of new Set(groups.flat())) {
     const status = String(CODES[code].status);
     const known = byStatus[status];
+    const example = problemExample(code);
     byStatus[status] = {
       description: known === undefined ? code : `${known.description}, ${code}`,
-      content: { "application/problem+json": { schema: problemAnswer } },
+      content: known?.content ?? {
+        "application/problem+json": { schema: problemAnswer, example },
+      },
     };
   }
   return byStatus;
 };
 
-const secured = (scope: Scope) => ({ security: [{ bearer: [scope] }] });
+const secured = (scope: Scope, tag: Tag = TAGS.orders) => ({
+  security: [{ bearer: [scope] }],
+  tags: [tag],
+});
 const path = z.object({ orderId: z.string() });
 
 const durability = z.object({
@@ -61,12 +75,12 @@ const placeOrder: ZodOpenApiOperationObject = {
   summary: "Place an order",
   ...secured("trade"),
   requestParams: { query: ackQuery },
-  requestBody: { required: true, content: json(orderSchema) },
+  requestBody: { required: true, content: json(orderSchema, ORDER_REQUEST) },
   responses: {
-    "201": { ...ok("Accepted and stored", orderAnswer), headers: durability },
-    "200": { ...ok("Replay: the first answer again", orderAnswer), headers: replayable },
+    "201": { ...ok("Accepted and stored", orderAnswer, ORDER), headers: durability },
+    "200": { ...ok("Replay: the first answer again", orderAnswer, ORDER), headers: replayable },
     "202": {
-      ...ok("Stored; the level asked for was not reached", orderAnswer),
+      ...ok("Stored; the level asked for was not reached", orderAnswer, ORDER),
       headers: replayable,
     },
     ...problems(BODY, SECURED, ["client_order_id_reused"], REFUSALS, CHANGE, SHARD),
@@ -78,7 +92,7 @@ const placeBatch: ZodOpenApiOperationObject = {
   summary: "Place up to 100 orders, each independent",
   ...secured("trade"),
   requestParams: { query: ackQuery },
-  requestBody: { required: true, content: json(batchSchema) },
+  requestBody: { required: true, content: json(batchSchema, { orders: [ORDER_REQUEST] }) },
   responses: {
     "200": { ...ok("One result an order, in their order", batchAnswer), headers: durability },
     ...problems(BODY, SECURED, ["rate_limited", "internal_error"]),
@@ -121,7 +135,7 @@ const readOrder: ZodOpenApiOperationObject = {
   ...secured("read"),
   requestParams: { path },
   responses: {
-    "200": ok("The order as it now is", orderAnswer),
+    "200": ok("The order as it now is", orderAnswer, ORDER),
     ...problems(["invalid_request", "order_not_found"], SECURED, SHARD),
   },
 };
@@ -131,9 +145,9 @@ const amendOrder: ZodOpenApiOperationObject = {
   summary: "Amend price or quantity",
   ...secured("trade"),
   requestParams: { path },
-  requestBody: { required: true, content: json(amendSchema) },
+  requestBody: { required: true, content: json(amendSchema, AMENDMENT) },
   responses: {
-    "200": ok("The order as it now is", orderAnswer),
+    "200": ok("The order as it now is", orderAnswer, ORDER),
     ...problems(BODY, SECURED, ["order_not_found", "order_not_open"], REFUSALS, CHANGE, SHARD),
   },
 };
@@ -144,7 +158,7 @@ const cancelOrder: ZodOpenApiOperationObject = {
   ...secured("trade"),
   requestParams: { path },
   responses: {
-    "200": ok("The order as it now is; again for one cancelled before", orderAnswer),
+    "200": ok("The order as it now is; again for one cancelled before", orderAnswer, ORDER),
     ...problems(
       ["invalid_request", "order_not_found", "order_not_open", "outcome_unknown"],
       SECURED,
@@ -156,22 +170,29 @@ const cancelOrder: ZodOpenApiOperationObject = {
 const listInstruments: ZodOpenApiOperationObject = {
   operationId: "listInstruments",
   summary: "The instruments and their rules",
-  ...secured("read"),
-  responses: { "200": ok("By symbol", instrumentList), ...problems(SECURED, SHARD) },
+  ...secured("read", TAGS.reference),
+  responses: {
+    "200": ok("By symbol", instrumentList),
+    ...problems(["invalid_request"], SECURED, SHARD),
+  },
 };
 
 const listShards: ZodOpenApiOperationObject = {
   operationId: "listShards",
   summary: "The shards as they say they are",
-  ...secured("admin"),
-  responses: { "200": ok("One a shard", shardList), ...problems(SECURED, ["internal_error"]) },
+  ...secured("admin", TAGS.operations),
+  responses: {
+    "200": ok("One a shard", shardList),
+    ...problems(["invalid_request", "internal_error"], SECURED),
+  },
 };
 
 const open = (
   operationId: string,
   summary: string,
   responses: ZodOpenApiOperationObject["responses"],
-): ZodOpenApiOperationObject => ({ operationId, summary, security: [], responses });
+  tag: Tag = TAGS.operations,
+): ZodOpenApiOperationObject => ({ operationId, summary, security: [], tags: [tag], responses });
 
 const textAnswer = (description: string, type: string) => ({
   description,
@@ -184,9 +205,15 @@ const paths = {
   "/v1/orders/{orderId}": { get: readOrder, patch: amendOrder, delete: cancelOrder },
   "/v1/instruments": { get: listInstruments },
   "/v1/time": {
-    get: open("readTime", "The server's time", {
-      "200": ok("Milliseconds since 1970", timeAnswer),
-    }),
+    get: open(
+      "readTime",
+      "The server's time",
+      {
+        "200": ok("Milliseconds since 1970", timeAnswer),
+        ...problems(["invalid_request"]),
+      },
+      TAGS.reference,
+    ),
   },
   "/admin/v1/shards": { get: listShards },
   "/healthz": { get: open("alive", "The process lives", { "200": ok("It does", healthAnswer) }) },
@@ -218,12 +245,13 @@ export const openapiDocument = () =>
       version: "1",
       description:
         "Order intake for a derivatives exchange. Prices, quantities and money are decimal " +
-        "strings; times are milliseconds since 1970. Errors: /docs/errors.",
+        "strings; times are milliseconds since 1970. What each error code means: " +
+        "[/docs/errors](/docs/errors).",
     },
     servers: [{ url: "/" }],
+    tags: Object.values(TAGS).map((name) => ({ name })),
     paths,
     components: {
-      schemas: { OrderList: orderList },
       securitySchemes: { bearer: { type: "http", scheme: "bearer", bearerFormat: "JWT" } },
     },
   });

@@ -1,0 +1,374 @@
+import { Database } from "bun:sqlite";
+import { describe, expect, test } from "bun:test";
+import { truncateSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import {
+  CONFIG,
+  FIRST_EPOCH,
+  type FileOptions,
+  openFile,
+  temporaryFolder,
+} from "../../tests/support/shard-file.ts";
+import { cancel, PARTITIONS, place, START_AT } from "../../tests/support/shard-state.ts";
+import { counterOf, type OrderId } from "../domain/brands.ts";
+import { defaultSharding, describeShardMap, parseShardMap } from "../domain/symbol-map.ts";
+import { UsageError } from "../process/failure.ts";
+import { chainHash, ZERO_HASH } from "../protocol/record.ts";
+import { readPinned } from "./cluster.ts";
+import { JournalReader } from "./journal.ts";
+import { migrateShardFile, SHARD_MIGRATIONS } from "./migrate.ts";
+import { requireSqliteVersion } from "./open.ts";
+import { lockShardFile, openShardFile } from "./open-shard.ts";
+
+const orders = (prefix: string, count: number) =>
+  Array.from({ length: count }, (_, i) => place({ clientOrderId: `${prefix}-${i}` }));
+
+const copyFile = (from: string, to: string, endings = ["", "-wal"]): void => {
+  // By another process: opening and closing the file here would drop SQLite's locks on it.
+  for (const ending of endings) Bun.spawnSync(["cp", `${from}${ending}`, `${to}${ending}`]);
+};
+
+/** Opens and closes; the UsageError's text, or how many records the file has. */
+const outcomeOfOpening = async (path: string): Promise<string | number> => {
+  try {
+    const file = await openFile(path);
+    const { commitSeq } = file.loaded;
+    file.close();
+    return commitSeq;
+  } catch (error) {
+    if (error instanceof UsageError) return error.message;
+    throw error;
+  }
+};
+
+describe("a shard's file", () => {
+  /** A file with 400 records in itself and 400 more in its log, as a kill leaves it. */
+  const killed = async (folder: string): Promise<{ path: string; commitSeq: number }> => {
+    const source = join(folder, "source.sqlite");
+    const file = await openFile(source);
+    file.run(orders("a", 400));
+    file.database.exec("PRAGMA wal_checkpoint(TRUNCATE)");
+    file.run(orders("b", 400));
+    const path = join(folder, "shard1.sqlite");
+    copyFile(source, path);
+    const { commitSeq } = file.state;
+    file.close();
+    return { path, commitSeq };
+  };
+  const bytesOf = (path: string): number => Bun.file(path).size;
+  const PAGE = 4096;
+
+  test("that a kill left is opened with everything in its log", async () => {
+    using folder = temporaryFolder();
+    const { path, commitSeq } = await killed(folder.path);
+    expect(await outcomeOfOpening(path)).toBe(commitSeq);
+  });
+
+  test("whose log has a torn tail is opened with what is whole", async () => {
+    using folder = temporaryFolder();
+    const { path, commitSeq } = await killed(folder.path);
+    truncateSync(`${path}-wal`, bytesOf(`${path}-wal`) - 100);
+    expect(await outcomeOfOpening(path)).toBe(commitSeq - 400);
+  });
+
+  test("that is empty, all of it still in the log, is opened", async () => {
+    using folder = temporaryFolder();
+    const source = join(folder.path, "source.sqlite");
+    const file = await openFile(source);
+    file.run(orders("a", 10));
+    const path = join(folder.path, "shard1.sqlite");
+    copyFile(source, path);
+    expect(bytesOf(path)).toBeLessThanOrEqual(PAGE);
+    expect(await outcomeOfOpening(path)).toBe(file.state.commitSeq);
+    file.close();
+  });
+
+  test("that an interrupted checkpoint left short is opened: the log has the rest", async () => {
+    using folder = temporaryFolder();
+    const source = join(folder.path, "source.sqlite");
+    const file = await openFile(source);
+    file.database.exec("PRAGMA wal_checkpoint(TRUNCATE)");
+    const before = bytesOf(source);
+    file.run(orders("a", 400));
+    file.database.exec("PRAGMA wal_checkpoint(PASSIVE)");
+    const path = join(folder.path, "shard1.sqlite");
+    copyFile(source, path);
+    // The header, written first, counts pages that the crash kept from being written.
+    expect(bytesOf(path)).toBeGreaterThan(before);
+    truncateSync(path, before);
+    expect(await outcomeOfOpening(path)).toBe(file.state.commitSeq);
+    file.close();
+  });
+
+  test.each<[string, (path: string) => void, RegExp]>([
+    [
+      "cut off in its middle",
+      (path) => {
+        truncateSync(path, bytesOf(path) - 3 * PAGE);
+        truncateSync(`${path}-wal`, 0);
+      },
+      /is damaged: it has \d+ bytes and should have \d+\. It is not served\. .*--new-epoch/,
+    ],
+    ["cut off below its header", (path) => truncateSync(path, 50), /is damaged: its header/],
+    [
+      "overwritten at its beginning",
+      (path) => {
+        Bun.spawnSync(["dd", "if=/dev/zero", `of=${path}`, "bs=1", "count=32", "conv=notrunc"]);
+      },
+      /is damaged: its header is not that of a SQLite file/,
+    ],
+    ["something else", (path) => writeFileSync(path, "not a database".repeat(100)), /is damaged/],
+    [
+      "overwritten in its pages",
+      (path) => {
+        truncateSync(`${path}-wal`, 0);
+        const pages = bytesOf(path) / PAGE - 1;
+        const to = `of=${path}`;
+        Bun.spawnSync(["dd", "if=/dev/zero", to, `bs=${PAGE}`, "seek=1", `count=${pages}`, "conv=notrunc"]);
+      },
+      /cannot be read \(SQLITE_CORRUPT[A-Z_]*\): it is damaged and is not served/,
+    ],
+  ])("that is %s is refused", async (_, damage, message) => {
+    using folder = temporaryFolder();
+    const { path } = await killed(folder.path);
+    damage(path);
+    expect(String(await outcomeOfOpening(path))).toMatch(message);
+  });
+
+  test("is not made whole by frames of an older log", async () => {
+    using folder = temporaryFolder();
+    const source = join(folder.path, "source.sqlite");
+    const file = await openFile(source);
+    file.run(orders("a", 400));
+    file.database.exec("PRAGMA wal_checkpoint(RESTART)");
+    // The log begins again: one short transaction, behind it the frames of the old one.
+    file.run(orders("b", 1));
+    const path = join(folder.path, "shard1.sqlite");
+    copyFile(source, path);
+    expect(await outcomeOfOpening(path)).toBe(file.state.commitSeq);
+    copyFile(source, path);
+    expect(bytesOf(`${path}-wal`)).toBeGreaterThan(50 * PAGE);
+    truncateSync(path, bytesOf(path) - 20 * PAGE);
+    expect(String(await outcomeOfOpening(path))).toMatch(/is damaged: it has/);
+    file.close();
+  });
+});
+
+describe("what is pinned in the file", () => {
+  const openWith = async (path: string, options: FileOptions): Promise<void> => {
+    (await openFile(path, options)).close();
+  };
+
+  test.each<[string, FileOptions["config"], string]>([
+    ["name", { shard: "shard2" as never }, "the shard's name shard1, the configuration says shard2"],
+    ["partitions", { partitionCount: 8 }, "partitionCount 4, the configuration says 8"],
+    [
+      "number of shards",
+      { shardMap: parseShardMap({ enabled: false }) },
+      "the number of shards 3, the configuration says 1",
+    ],
+    ["risk", { risk: "margin" }, "risk none, the configuration says margin"],
+    ["venue", { venue: "external" }, "venue none, the configuration says external"],
+  ])("refuses another %s", async (_, config, message) => {
+    using folder = temporaryFolder();
+    const path = join(folder.path, "shard1.sqlite");
+    await openWith(path, {});
+    const opened = openWith(path, { config: config ?? {} });
+    await expect(opened).rejects.toThrow(UsageError);
+    await expect(opened).rejects.toThrow(message);
+    await openWith(path, {});
+  });
+
+  const moved = parseShardMap({
+    ...defaultSharding,
+    shard1: { symbols: "BTCUSDT,BTCUSDC" },
+    shard2: { symbols: "ETHUSDT,ETHBUSD,ETHUSDC,BTCBUSD" },
+  });
+
+  test("lets a symbol without orders move, and remembers the new map", async () => {
+    using folder = temporaryFolder();
+    const path = join(folder.path, "shard1.sqlite");
+    const file = await openFile(path);
+    file.run(orders("a", 1));
+    file.close();
+    await openWith(path, { config: { shardMap: moved } });
+    const again = await openFile(path, { config: { shardMap: moved } });
+    const [pinned] = again.database.query("SELECT shard_map FROM cluster").values();
+    expect(pinned).toEqual([describeShardMap(moved)]);
+    again.close();
+  });
+
+  test("refuses to move a symbol that has orders", async () => {
+    using folder = temporaryFolder();
+    const path = join(folder.path, "shard1.sqlite");
+    const file = await openFile(path);
+    file.run([place({ symbol: "BTCBUSD" })]);
+    file.close();
+    await expect(openWith(path, { config: { shardMap: moved } })).rejects.toThrow(
+      /sharding: moves BTCBUSD away from shard1/,
+    );
+  });
+
+  test("refuses to move a symbol whose client order ids are still remembered", async () => {
+    using folder = temporaryFolder();
+    const path = join(folder.path, "shard1.sqlite");
+    const file = await openFile(path, { orderRetentionMs: 1_000 });
+    file.run([place({ symbol: "BTCBUSD", timeInForce: "IOC" })]);
+    file.applied();
+    file.now += 5_000;
+    file.run([place()]);
+    expect(file.number("SELECT count(*) FROM orders WHERE symbol = 'BTCBUSD'")).toBe(0);
+    file.close();
+    // On the other shard the same id would be accepted a second time.
+    await expect(openWith(path, { config: { shardMap: moved } })).rejects.toThrow(/moves BTCBUSD/);
+  });
+});
+
+describe("a new file", () => {
+  test("begins its epoch with one record in each partition, chained to the epoch before", async () => {
+    using folder = temporaryFolder();
+    const hash = "ab".repeat(32);
+    const grant = {
+      epoch: 3,
+      centralId: "central-9",
+      orderCounter: 5_000,
+      cursors: [{ partition: 2, epoch: 2, seq: 77, hash }],
+    };
+    const file = await openFile(join(folder.path, "shard1.sqlite"), { grant });
+    expect(readPinned(file.database)).toEqual({ epoch: 3, centralId: "central-9" });
+    const records = new JournalReader(file.database, "shard1", 3).read(0, 100);
+    expect(records.map(({ commitSeq, partition, seq, type }) => [commitSeq, partition, seq, type]))
+      .toEqual([0, 1, 2, 3].map((p) => [p + 1, p, 1, "epoch_started"]));
+    for (const { partition, value, hash: own } of records) {
+      const before = partition === 2 ? { epoch: 2, seq: 77, hash } : null;
+      expect(JSON.parse(value)).toEqual({
+        previousEpoch: before?.epoch ?? 0,
+        previousSeq: before?.seq ?? 0,
+        previousHash: before?.hash ?? ZERO_HASH,
+      });
+      expect(own).toBe(chainHash(before?.hash ?? ZERO_HASH, value));
+    }
+    file.run([place()]);
+    // Above what central knows, the backlog (1,000 here) and a million.
+    const [order] = [...file.state.allOpenOrders()];
+    expect(counterOf(order?.orderId as OrderId)).toBe(5_000 + 1_000 + 1_000_000 + 1);
+    expect(order?.receipt).toMatchObject({ epoch: 3, commitSeq: PARTITIONS + 1, seq: 2 });
+    file.close();
+  });
+
+  test("that central never granted is asked for again, with the same claim", async () => {
+    using folder = temporaryFolder();
+    const path = join(folder.path, "shard1.sqlite");
+    const claims: string[] = [];
+    const open = (claimEpoch: (claimId: string) => Promise<typeof FIRST_EPOCH>) =>
+      openShardFile({
+        path,
+        config: CONFIG,
+        instruments: [],
+        backlogRecordsMax: 1,
+        now: START_AT,
+        claimEpoch,
+      });
+    const failing = open(async (claimId) => {
+      claims.push(claimId);
+      throw new Error("central is not there");
+    });
+    await expect(failing).rejects.toThrow("central is not there");
+    const opened = await open(async (claimId) => {
+      claims.push(claimId);
+      return FIRST_EPOCH;
+    });
+    expect(claims[0]).toHaveLength(36);
+    expect(claims[1]).toBe(claims[0] ?? "");
+    opened.database.close();
+  });
+
+  test("keeps the instruments that it knows as they are", async () => {
+    using folder = temporaryFolder();
+    const path = join(folder.path, "shard1.sqlite");
+    const file = await openFile(path);
+    file.database.exec("UPDATE instrument SET definition = json_set(definition, '$.status', 'HALTED')");
+    file.close();
+    const again = await openFile(path);
+    expect(again.loaded.instruments.map(({ status }) => status)).toEqual(
+      Array(3).fill("HALTED") as "HALTED"[],
+    );
+    again.close();
+  });
+
+  test("comes back with its open orders, and only those", async () => {
+    using folder = temporaryFolder();
+    const path = join(folder.path, "shard1.sqlite");
+    const file = await openFile(path);
+    file.run(orders("a", 5));
+    file.run([cancel(2049 as OrderId)]);
+    const open = [...file.state.allOpenOrders()];
+    file.close();
+    const again = await openFile(path);
+    expect([...again.loaded.openOrders]).toEqual(open);
+    expect(open).toHaveLength(4);
+    again.close();
+  });
+});
+
+describe("the migrations of a shard's file", () => {
+  test("are applied once, and leave every table the way the statements expect", () => {
+    const database = new Database(":memory:", { strict: true });
+    const ids = SHARD_MIGRATIONS.map(({ id }) => id);
+    expect(migrateShardFile(database, "a.sqlite", START_AT)).toEqual(ids);
+    expect(migrateShardFile(database, "a.sqlite", START_AT)).toEqual([]);
+    const tables = database
+      .query("SELECT name FROM sqlite_master WHERE type = 'table' ORDER BY name")
+      .values()
+      .flat();
+    expect(tables).toContain("journal");
+    expect(tables).toContain("outcome_generation");
+    database.close();
+  });
+});
+
+test.each([
+  ["3.51.3", true],
+  ["3.51.10", true],
+  ["3.53.4", true],
+  ["4.0.0", true],
+  ["3.51.2", false],
+  ["3.50.9", false],
+  ["2.99.99", false],
+])("SQLite %s is new enough: %p", (version, isEnough) => {
+  const check = () => requireSqliteVersion(version);
+  if (isEnough) expect(check).not.toThrow();
+  else expect(check).toThrow(UsageError);
+});
+
+describe("the lock of a shard's file", () => {
+  test("is free again once it was released, also in this process", () => {
+    using folder = temporaryFolder();
+    const path = join(folder.path, "shard1.lock");
+    lockShardFile(path, START_AT).release();
+    lockShardFile(path, START_AT).release();
+  });
+
+  test("is refused while another process lives, which is named, and free once it is killed", async () => {
+    using folder = temporaryFolder();
+    const path = join(folder.path, "shard1.lock");
+    const script = `
+      import { lockShardFile } from ${JSON.stringify(join(import.meta.dir, "open-shard.ts"))};
+      lockShardFile(${JSON.stringify(path)}, 1);
+      console.log("held");
+      setInterval(() => {}, 1000);
+    `;
+    const owner = Bun.spawn([process.execPath, "-e", script], { stdout: "pipe", stderr: "inherit" });
+    try {
+      const { value } = await owner.stdout.getReader().read();
+      expect(Buffer.from(value ?? []).toString()).toBe("held\n");
+      expect(() => lockShardFile(path, START_AT)).toThrow(
+        new RegExp(`is held by process ${owner.pid}: one process at a time writes a shard`),
+      );
+    } finally {
+      owner.kill("SIGKILL");
+      await owner.exited;
+    }
+    lockShardFile(path, START_AT).release();
+  });
+});

@@ -1,0 +1,186 @@
+import { describe, expect, test } from "bun:test";
+import fc from "fast-check";
+import { ACCOUNT, emptyState, limitRequest, PARTITIONS } from "../../tests/support/shard-state.ts";
+import type { OrderId } from "../domain/brands.ts";
+import type { Order, OrderStatus } from "../domain/order.ts";
+import { ZERO_HASH } from "../protocol/record.ts";
+import { Admission } from "./admission.ts";
+import { EXPIRY_TICK_MS, Expiry } from "./expiry.ts";
+import { ProgressTracker } from "./progress.ts";
+import type { Watermarks } from "./store-port.ts";
+
+const orderOf = (id: number, goodTillDate: number | null, changes: Partial<Order> = {}): Order => ({
+  ...limitRequest(),
+  orderId: id as OrderId,
+  accountId: ACCOUNT,
+  goodTillDate,
+  priceUnits: 1,
+  quantityUnits: 1,
+  executedUnits: 0,
+  priceScale: 2,
+  quantityScale: 3,
+  status: "NEW",
+  version: 1,
+  createdAt: 0,
+  updatedAt: 0,
+  receipt: { epoch: 1, commitSeq: 1, partition: 0, seq: 1 },
+  ...changes,
+});
+
+describe("the expiry", () => {
+  test("gives an order once, after its date, and at most two ticks after", () => {
+    fc.assert(
+      fc.property(
+        fc.array(fc.nat(5_000), { maxLength: 50 }),
+        fc.array(fc.integer({ min: 1, max: 400 }), { minLength: 30, maxLength: 60 }),
+        (dates, steps) => {
+          const expiry = new Expiry();
+          for (const [id, date] of dates.entries()) expiry.add(orderOf(id, date));
+          const given = new Map<number, { at: number; before: number }>();
+          let before = 0;
+          for (let at = 0, i = 0; at < 5_300; i++) {
+            at += Math.min(EXPIRY_TICK_MS, steps[i % steps.length] ?? 1);
+            for (const id of expiry.due(at)) {
+              expect(given.has(id)).toBe(false);
+              given.set(id, { at, before });
+            }
+            before = at;
+          }
+          expect(given.size).toBe(dates.length);
+          for (const [id, { at }] of given) {
+            const date = dates[id] ?? 0;
+            expect(at).toBeGreaterThanOrEqual(date);
+            expect(at - date).toBeLessThanOrEqual(2 * EXPIRY_TICK_MS);
+          }
+        },
+      ),
+      { numRuns: 200 },
+    );
+  });
+
+  test.each<[string, Order, boolean]>([
+    ["takes a good-till-date order", orderOf(1, 50), true],
+    ["takes one that was amended before it was seen", orderOf(1, 50, { version: 2 }), true],
+    ["leaves an order without a date", orderOf(1, null), false],
+    ["leaves one that has ended", orderOf(1, 50, { status: "CANCELED" as OrderStatus }), false],
+  ])("%s", (_, order, isTaken) => {
+    const expiry = new Expiry();
+    expiry.add(order);
+    expect(expiry.due(1_000)).toEqual(isTaken ? [order.orderId] : []);
+  });
+
+  test("gives a date that has passed with the next tick", () => {
+    const expiry = new Expiry();
+    expect(expiry.due(10_000)).toEqual([]);
+    expiry.add(orderOf(1, 5));
+    expect(expiry.due(10_000)).toEqual([]);
+    expect(expiry.due(10_000 + EXPIRY_TICK_MS)).toEqual([1 as OrderId]);
+  });
+
+  test("gives an order again whose end could not be written", () => {
+    const expiry = new Expiry();
+    expiry.add(orderOf(1, 5));
+    expect(expiry.due(200)).toEqual([1 as OrderId]);
+    expiry.retry(1 as OrderId);
+    expect(expiry.due(200)).toEqual([]);
+    expect(expiry.due(300)).toEqual([1 as OrderId]);
+    expect(expiry.due(400)).toEqual([]);
+  });
+
+  test("takes a million orders of one date", () => {
+    const expiry = new Expiry();
+    const order = orderOf(1, 5);
+    for (let i = 0; i < 1_000_000; i++) expiry.add(order);
+    expect(expiry.due(1_000)).toHaveLength(1_000_000);
+  });
+});
+
+describe("admission", () => {
+  const fresh = () => new Admission({ freeSpaceFloorBytes: 100, backlogRecordsMax: 10 });
+
+  test("takes new orders until a limit is passed, and again when it is not", () => {
+    const admission = fresh();
+    expect(admission.problem()).toBeUndefined();
+    admission.setFreeSpace(99);
+    expect(admission.problem()).toMatchObject({
+      code: "shard_unavailable",
+      detail: expect.stringContaining("99 bytes free, below the floor of 100"),
+    });
+    admission.setFreeSpace(100);
+    admission.setBacklog(10);
+    expect(admission.problem()).toBeUndefined();
+    admission.setBacklog(11);
+    expect(admission.problem()).toMatchObject({
+      code: "replication_backlog",
+      detail: expect.stringContaining("11 records wait for central, over the limit of 10"),
+    });
+    admission.setBacklog(0);
+    expect(admission.problem()).toBeUndefined();
+  });
+
+  test("a disk that failed is named until it has room again", () => {
+    const admission = fresh();
+    admission.diskFailed("it is full");
+    admission.setFreeSpace(50);
+    expect(admission.problem()?.detail).toContain("(it is full)");
+    admission.setFreeSpace(500);
+    expect(admission.problem()).toBeUndefined();
+  });
+});
+
+describe("progress", () => {
+  const watermarks = (appliedCommitSeq: number, seqs: readonly number[] = []): Watermarks => ({
+    appliedCommitSeq,
+    partitions: Array.from({ length: PARTITIONS }, (_, partition) => ({
+      partition,
+      replicatedSeq: seqs[partition] ?? 0,
+      appliedSeq: seqs[partition] ?? 0,
+    })),
+  });
+
+  test("tells each partition's ends and the lag's size and age", () => {
+    const state = emptyState();
+    const progress = new ProgressTracker(state, watermarks(0));
+    state.commitSeq = 3;
+    progress.committed(3, 1_000);
+    state.commitSeq = 5;
+    progress.committed(5, 1_400);
+    state.setStreamEnd(2, { seq: 5, hash: ZERO_HASH });
+    expect(progress.lagRecords).toBe(5);
+    expect(progress.lagMs(1_500)).toBe(500);
+    progress.advance(watermarks(3, [0, 0, 3]), [3, 1]);
+    expect(progress.lagMs(1_500)).toBe(100);
+    expect(progress.stoppedPartitions).toEqual([1, 3]);
+    expect(progress.snapshot(1_500)[2]).toEqual({
+      partition: 2,
+      epoch: 1,
+      committedSeq: 5,
+      replicatedSeq: 3,
+      appliedSeq: 3,
+      lagMs: 100,
+    });
+    progress.advance(watermarks(5, [0, 0, 5]), []);
+    expect([progress.lagRecords, progress.lagMs(9_999)]).toEqual([0, 0]);
+  });
+
+  test("a batch without records does not make the next one's lag older", () => {
+    const state = emptyState();
+    const progress = new ProgressTracker(state, watermarks(0));
+    progress.committed(0, 1_000);
+    state.commitSeq = 1;
+    progress.committed(1, 60_000);
+    expect(progress.lagMs(60_010)).toBe(10);
+  });
+
+  test("keeps the oldest record's age over any number of batches", () => {
+    const state = emptyState();
+    const progress = new ProgressTracker(state, watermarks(0));
+    for (let i = 1; i <= 20_000; i++) {
+      state.commitSeq = i;
+      progress.committed(i, i);
+    }
+    expect(progress.lagMs(20_000)).toBe(19_999);
+    progress.advance(watermarks(19_000), []);
+    expect(progress.lagMs(20_000)).toBeWithin(0, 1_000);
+  });
+});

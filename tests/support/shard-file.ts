@@ -1,0 +1,141 @@
+/** For unit tests of the shard: a real file in a folder of its own, written as the writer does. */
+import type { Database } from "bun:sqlite";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import type { ShardName } from "../../shards/domain/brands.ts";
+import type { Command } from "../../shards/domain/command.ts";
+import { defaultSharding, parseShardMap } from "../../shards/domain/symbol-map.ts";
+import type { Checkpointer } from "../../shards/store/checkpointer.ts";
+import type { ClusterConfig, NewEpoch } from "../../shards/store/cluster.ts";
+import { hashKey } from "../../shards/store/key-table.ts";
+import { openShardFile } from "../../shards/store/open-shard.ts";
+import { type Loaded, ShardStore, type StoreOptions } from "../../shards/store/shard-store.ts";
+import { decideBatch } from "../../shards/writer/batch.ts";
+import { Overlay } from "../../shards/writer/overlay.ts";
+import { ShardState } from "../../shards/writer/state.ts";
+import { INSTRUMENTS, PARTITIONS, START_AT } from "./shard-state.ts";
+
+export const CONFIG: ClusterConfig = {
+  shard: "shard1" as ShardName,
+  shardIndex: 1,
+  shardMap: parseShardMap(defaultSharding),
+  partitionCount: PARTITIONS,
+  risk: "none",
+  venue: "none",
+};
+
+export const FIRST_EPOCH: NewEpoch = {
+  epoch: 1,
+  centralId: "central-1",
+  orderCounter: 0,
+  cursors: [],
+};
+
+export const DAY_MS = 86_400_000;
+
+/** A folder that is gone when the test is over: `using folder = temporaryFolder()`. */
+export const temporaryFolder = (): Disposable & { readonly path: string } => {
+  const path = mkdtempSync(join(tmpdir(), "sluice-shard-"));
+  return { path, [Symbol.dispose]: () => rmSync(path, { recursive: true, force: true }) };
+};
+
+export interface FileOptions extends Partial<StoreOptions> {
+  readonly config?: Partial<ClusterConfig>;
+  readonly grant?: NewEpoch;
+  readonly checkpointer?: (database: Database) => Checkpointer;
+  /** In place of the hash of each key, to force collisions. */
+  readonly hashKey?: (key: string) => number;
+}
+
+const noCheckpoints = (): Checkpointer =>
+  ({ afterBatch: () => {}, close: () => {} }) as unknown as Checkpointer;
+
+export interface FileAnswer {
+  readonly status: number;
+  readonly kind: string;
+  readonly body: string;
+}
+
+export class ShardFile {
+  readonly database: Database;
+  readonly store: ShardStore;
+  readonly state: ShardState;
+  readonly loaded: Loaded;
+  now = START_AT;
+  readonly #hashKey: (key: string) => number;
+
+  constructor(database: Database, loaded: Loaded, epoch: number, path: string, o: FileOptions) {
+    this.database = database;
+    this.loaded = loaded;
+    this.#hashKey = o.hashKey ?? hashKey;
+    const checkpointer = (o.checkpointer ?? noCheckpoints)(database);
+    this.store = new ShardStore(
+      database,
+      {
+        path,
+        epoch,
+        outcomeRetentionMs: o.outcomeRetentionMs ?? DAY_MS,
+        orderRetentionMs: o.orderRetentionMs ?? DAY_MS,
+        outcomeGenerationSize: o.outcomeGenerationSize ?? 1_000,
+      },
+      checkpointer,
+      loaded,
+    );
+    const { shard, shardIndex, partitionCount } = CONFIG;
+    this.state = new ShardState({ shard, shardIndex, partitionCount, epoch, ...loaded });
+  }
+
+  /** Decides and commits one batch. Throws what the commit throws; then nothing has changed. */
+  run(commands: readonly Command[]): readonly FileAnswer[] {
+    const overlay = new Overlay(this.state, {
+      store: this.store,
+      hashKey: this.#hashKey,
+      admission: undefined,
+      openOrdersMax: 1_000_000,
+      now: this.now,
+    });
+    const waiting = commands.map((command, requestId) => ({
+      sender: null,
+      requestId,
+      deadlineAt: 0,
+      command,
+      arrivedMs: 0,
+    }));
+    const { drafts } = decideBatch(waiting, overlay, this.state, this.now);
+    this.store.commit(overlay.writes());
+    overlay.apply();
+    this.store.maintain(this.now);
+    return drafts.map(({ status, kind, body }) => ({ status, kind, body }));
+  }
+
+  /** Central has everything up to here. */
+  applied(commitSeq = this.state.commitSeq): void {
+    const partitions = Array.from({ length: PARTITIONS }, (_, partition) => {
+      const { seq } = this.state.streamEnd(partition);
+      return { partition, replicatedSeq: seq, appliedSeq: seq };
+    });
+    this.store.setWatermarks({ appliedCommitSeq: commitSeq, partitions });
+  }
+
+  number(sql: string): number {
+    const [row] = this.database.query(sql).values();
+    return Number(row?.[0]);
+  }
+
+  close(): void {
+    this.store.close();
+  }
+}
+
+export const openFile = async (path: string, options: FileOptions = {}): Promise<ShardFile> => {
+  const { database, epoch, loaded } = await openShardFile({
+    path,
+    config: { ...CONFIG, ...options.config },
+    instruments: INSTRUMENTS,
+    backlogRecordsMax: 1_000,
+    now: START_AT,
+    claimEpoch: async () => options.grant ?? FIRST_EPOCH,
+  });
+  return new ShardFile(database, loaded, epoch, path, options);
+};

@@ -1,0 +1,260 @@
+/** Starts, Ctrl-C, second starts, and what a start refuses. */
+import { afterEach, describe, expect, test } from "bun:test";
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { pickPorts } from "../../app/supervisor/ports.ts";
+import { type Client, centralHasAll, clientOf, type HttpAnswer } from "../support/client.ts";
+import { expectFiles, expectInCentral, expectKept } from "../support/ledger.ts";
+import { Load, SYMBOL_OF_SHARD } from "../support/load.ts";
+import {
+  allEnded,
+  endAll,
+  environmentWith,
+  makeFolder,
+  processesOf,
+  runProcess,
+  SLUICE,
+  startProcess,
+} from "../support/processes.ts";
+import { printedSeed } from "../support/random.ts";
+import { expectNobodyListens, launchDev, START_MS_MAX, startDev } from "../support/sluice.ts";
+
+const TEST_MS_MAX = 60_000;
+const SYMBOLS = Object.values(SYMBOL_OF_SHARD);
+
+const orderOf = (clientOrderId: string, symbol: string, price: string) => ({
+  clientOrderId,
+  symbol,
+  side: "BUY",
+  type: "LIMIT",
+  price,
+  quantity: "1",
+});
+
+const PRICES: Readonly<Record<string, string>> = {
+  BTCUSDT: "50000.10",
+  ETHUSDT: "2500.10",
+  SOLUSDT: "140.1000",
+};
+
+afterEach(() => endAll(), TEST_MS_MAX);
+
+describe("Ctrl-C, delivered twice within 10 ms", () => {
+  test(
+    "drains under load: nothing accepted is lost, and clients that ask again go on after a start",
+    async () => {
+      const dataDir = makeFolder();
+      const [port = 0] = pickPorts(1);
+      const settings = { SHARD_INTAKE_WAIT_MAX: "4s" };
+      const first = await startDev({ dataDir, port, settings });
+      const seed = printedSeed("Ctrl-C under load");
+      const load = await Load.start({ url: first.url, seed, connections: 100 });
+      await load.moreAcked(1000);
+      first.process.kill("SIGINT");
+      await Bun.sleep(5);
+      first.process.kill("SIGINT");
+      expect(await first.process.ended()).toBe(0);
+      await allEnded(dataDir, 0);
+      await expectNobodyListens(first.url);
+
+      const second = await startDev({ dataDir, port, settings });
+      await load.moreAcked(500);
+      await load.stop();
+      expect(load.faults).toEqual([]);
+      await expectKept(second.url, load.orders);
+      await expectInCentral(second.url, load.orders);
+      expect(await second.stop()).toBe(0);
+      expectFiles(dataDir, load.orders);
+    },
+    TEST_MS_MAX,
+  );
+});
+
+interface Placed {
+  readonly orderId: string;
+  readonly receipt: { readonly shard: string; readonly commitSeq: number; readonly seq: number };
+}
+
+describe("a second start on the same data", () => {
+  test(
+    "repeats answers byte for byte, refusals too; open orders, ids and sequences go on",
+    async () => {
+      const dataDir = makeFolder();
+      const first = await startDev({ dataDir });
+      const before = await clientOf(first.url, 42);
+      const orders = SYMBOLS.flatMap((symbol) => [
+        orderOf("good", symbol, PRICES[symbol] as string),
+        orderOf("off-tick", symbol, `${PRICES[symbol]}00001`),
+      ]);
+      const answers: HttpAnswer[] = [];
+      for (const order of orders) answers.push(await before.place(order));
+      expect(answers.map(({ status }) => status)).toEqual([201, 422, 201, 422, 201, 422]);
+      const open = await openOrders(before);
+      expect(await first.stop()).toBe(0);
+
+      const second = await startDev({ dataDir });
+      const after = await clientOf(second.url, 42);
+      for (const [i, order] of orders.entries()) {
+        const first = answers[i];
+        const status = first?.status === 201 ? 200 : 422;
+        expect(await after.place(order)).toEqual({
+          status,
+          replayed: true,
+          body: first?.body ?? "",
+        });
+      }
+      expect(await openOrders(after)).toEqual(open);
+      for (const [i, symbol] of SYMBOLS.entries()) {
+        const answer = await after.place(orderOf("next", symbol, PRICES[symbol] as string));
+        const last = JSON.parse(answers[2 * i]?.body ?? "") as Placed;
+        const next = JSON.parse(answer.body) as Placed;
+        expect(next.receipt).toEqual({
+          ...last.receipt,
+          // The refusal came between, as a record of its own.
+          commitSeq: last.receipt.commitSeq + 2,
+          seq: last.receipt.seq + 2,
+        });
+        expect(Number(next.orderId) - Number(last.orderId)).toBe(1024);
+      }
+      expect(await second.stop()).toBe(0);
+    },
+    TEST_MS_MAX,
+  );
+});
+
+const openOrders = async (client: Client): Promise<string[]> => {
+  const { body } = await client.send("GET", "/v1/orders?status=open");
+  const { items } = JSON.parse(body) as { items: object[] };
+  return items.map((item) => JSON.stringify(item)).toSorted();
+};
+
+describe("one client order id", () => {
+  test(
+    "sent 50 times at once makes one order and 50 identical bodies",
+    async () => {
+      const dev = await startDev({ dataDir: makeFolder() });
+      const client = await clientOf(dev.url, 42);
+      for (const order of [
+        orderOf("once", "BTCUSDT", "50000.10"),
+        orderOf("refused-once", "BTCUSDT", "50000.15"),
+      ]) {
+        const sends = Array.from({ length: 50 }, () => client.place(order));
+        const answers = await Promise.all(sends);
+        expect(new Set(answers.map(({ body }) => body)).size).toBe(1);
+        expect(answers.filter(({ replayed }) => !replayed).length).toBe(1);
+        const isRefused = order.clientOrderId === "refused-once";
+        const statuses = answers.map(({ status }) => status).toSorted();
+        expect(statuses).toEqual(isRefused ? Array(50).fill(422) : [...Array(49).fill(200), 201]);
+      }
+      await centralHasAll(client);
+      expect((await client.history()).length).toBe(1);
+      expect(await dev.stop()).toBe(0);
+    },
+    TEST_MS_MAX,
+  );
+});
+
+describe("the supervisor", () => {
+  test(
+    "killed by -9 takes its children with it, and the data can be started on again",
+    async () => {
+      const dataDir = makeFolder();
+      const dev = await startDev({ dataDir });
+      expect(processesOf(dataDir).length).toBe(6);
+      dev.process.kill("SIGKILL");
+      await dev.process.ended();
+      await allEnded(dataDir);
+      await expectNobodyListens(dev.url);
+      const again = await startDev({ dataDir });
+      expect(await again.stop()).toBe(0);
+    },
+    TEST_MS_MAX,
+  );
+});
+
+describe("a start that cannot be", () => {
+  /** One sentence on stderr, nothing else, exit code 2, and nothing left. */
+  const expectSentence = async (
+    dataDir: string,
+    started: ReturnType<typeof launchDev>,
+    ...words: readonly string[]
+  ): Promise<void> => {
+    expect(await started.ended()).toBe(2);
+    const lines = started.stderr().trimEnd().split("\n");
+    expect(lines).toEqual([expect.any(String)]);
+    for (const word of words) expect(lines[0]).toContain(word);
+    expect(started.stdout()).toBe("");
+    await allEnded(dataDir);
+  };
+
+  test(
+    "for a taken port says which, and how to choose another",
+    async () => {
+      const dataDir = makeFolder();
+      using taken = Bun.serve({ port: 0, hostname: "127.0.0.1", fetch: () => new Response() });
+      const port = taken.port ?? 0;
+      const words = [`${port}`, "taken", "SLUICE_PORT"];
+      await expectSentence(dataDir, launchDev({ dataDir, port }), ...words);
+    },
+    TEST_MS_MAX,
+  );
+
+  test(
+    "for a data folder that is a file says which, and how to choose another",
+    async () => {
+      const dataDir = join(makeFolder(), "data");
+      writeFileSync(dataDir, "");
+      await expectSentence(dataDir, launchDev({ dataDir }), dataDir, "--data-dir");
+    },
+    TEST_MS_MAX,
+  );
+
+  test.each([
+    { settings: { PORT: "http" }, words: ["SLUICE_PORT", '"http"', "whole number"] },
+    { settings: { PROT: "1" }, words: ["SLUICE_PROT", "did you mean SLUICE_PORT?"] },
+    { settings: { JWT_SECRET: "short" }, words: ["SLUICE_JWT_SECRET", "32"] },
+    { settings: { SHARDING: "{ enabled: true, shard1: { symbols: BTCUSDT } }" }, words: ["shard"] },
+    { settings: { SHARD_WAL_MAX: "64 potatoes" }, words: ["SLUICE_SHARD_WAL_MAX", "64MiB"] },
+  ])(
+    "for the wrong configuration $settings names it",
+    async ({ settings, words }) => {
+      const dataDir = makeFolder();
+      const started = startProcess([...SLUICE, "dev", "--data-dir", dataDir], {
+        environment: environmentWith(
+          Object.fromEntries(Object.entries(settings).map(([name, v]) => [`SLUICE_${name}`, v])),
+        ),
+      });
+      await expectSentence(dataDir, started, ...words);
+    },
+    TEST_MS_MAX,
+  );
+});
+
+describe("what a start prints", () => {
+  test(
+    "is an address, a token and a curl line that works when it is pasted",
+    async () => {
+      const dataDir = makeFolder();
+      const started = startProcess([...SLUICE, "dev", "--port", "0", "--data-dir", dataDir], {
+        environment: environmentWith({}),
+      });
+      await started.says(/Ctrl-C/, START_MS_MAX);
+      const printed = started.stdout();
+      const [, url] = /Sluice serves at (http:\S+)/.exec(printed) ?? [];
+      const [token] = /^eyJ\S+$/m.exec(printed) ?? [];
+      const [curl = ""] = /^curl .*$/m.exec(printed) ?? [];
+      const pasted = await runProcess(["bash", "-c", curl]);
+      expect(pasted.exitCode).toBe(0);
+      const { orderId, status } = JSON.parse(pasted.stdout) as Record<string, string>;
+      expect(status).toBe("NEW");
+      const read = await fetch(`${url}/v1/orders/${orderId}`, {
+        headers: { authorization: `Bearer ${token}` },
+      });
+      expect(await read.text()).toBe(pasted.stdout);
+      started.kill("SIGINT");
+      expect(await started.ended()).toBe(0);
+      await allEnded(dataDir, 0);
+    },
+    TEST_MS_MAX,
+  );
+});
