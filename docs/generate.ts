@@ -10,8 +10,22 @@ const EFFECTS = {
   unknown: "Not known. Ask again with the same client order id: that answer is certain.",
 } as const satisfies Record<CodeEntry["effect"], string>;
 
-const row = ([code, { status, title, effect }]: [string, CodeEntry]): string =>
-  `| \`${code}\` | ${status} | ${title} | ${EFFECTS[effect]} |`;
+const row = ([code, { status, title, effect }]: [string, CodeEntry]): readonly string[] => [
+  `\`${code}\``,
+  String(status),
+  title,
+  EFFECTS[effect],
+];
+
+/** A table with its columns in line, as the formatter wants it. */
+const renderTable = (head: readonly string[], rows: readonly (readonly string[])[]): string => {
+  const widths = head.map((_, i) => Math.max(...[head, ...rows].map((r) => r[i]?.length ?? 0)));
+  const line = (cells: readonly string[]): string =>
+    `| ${cells.map((cell, i) => cell.padEnd(widths[i] ?? 0)).join(" | ")} |`;
+  return [head, widths.map((width) => "-".repeat(width)), ...rows].map(line).join("\n");
+};
+
+const HEAD = ["Code", "Status", "Meaning", "Did anything happen?"];
 
 /** The text of docs/ERRORS.md. */
 export const renderErrors = (): string =>
@@ -29,9 +43,7 @@ refusal has no \`requestId\` in its body, because that body is the same on every
 the same rule gets the same code, and nothing is stored. An answer of the HTTP parser itself (a
 malformed head) has no body.
 
-| Code | Status | Meaning | Did anything happen? |
-| --- | --- | --- | --- |
-${Object.entries(CODES).map(row).join("\n")}
+${renderTable(HEAD, Object.entries(CODES).map(row))}
 `;
 
 if (import.meta.main) await Bun.write(ERRORS_PATH, renderErrors());

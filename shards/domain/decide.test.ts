@@ -6,7 +6,9 @@ import {
   cancel,
   limitRequest,
   marketRequest,
+  orderOf,
   place,
+  STAMP,
   START_AT,
 } from "../../tests/support/shard-state.ts";
 import type { AccountId, InstrumentSymbol, OrderId } from "./brands.ts";
@@ -25,31 +27,7 @@ import {
 import type { Problem } from "./problem.ts";
 
 const STRANGER = 43 as AccountId;
-const ID = 1025 as OrderId;
-const STAMP = { epoch: 1, commitSeq: 1, partition: 0, seq: 1 };
-
-const orderOf = (changes: Partial<Order> = {}): Order => ({
-  orderId: ID,
-  accountId: ACCOUNT,
-  clientOrderId: limitRequest().clientOrderId,
-  symbol: bitcoin.symbol,
-  side: "BUY",
-  type: "LIMIT",
-  timeInForce: "GTC",
-  goodTillDate: null,
-  priceUnits: 5_000_010,
-  quantityUnits: 10,
-  executedUnits: 0,
-  priceScale: 2,
-  quantityScale: 3,
-  selfTradePrevention: "NONE",
-  status: "NEW",
-  version: 1,
-  createdAt: START_AT - 5,
-  updatedAt: START_AT - 5,
-  receipt: STAMP,
-  ...changes,
-});
+const ID = orderOf().orderId;
 
 interface Situation {
   readonly orders?: readonly Order[];
@@ -74,11 +52,7 @@ const viewOf = ({ orders = [], outcome, admission, instrument = bitcoin }: Situa
 };
 
 const placed = (request: OrderRequest, situation: Situation = {}): Decision =>
-  decide(
-    viewOf(situation).view,
-    { kind: "place", accountId: ACCOUNT, request },
-    START_AT,
-  );
+  decide(viewOf(situation).view, { kind: "place", accountId: ACCOUNT, request }, START_AT);
 
 const orderAfter = (decision: Decision): Order => {
   if (decision.kind === "changed") return decision.event.order;
@@ -384,47 +358,30 @@ describe("the expiry of an order", () => {
   });
 });
 
-describe("an order's status", () => {
-  const finals: readonly OrderStatus[] = ["FILLED", "CANCELED", "EXPIRED", "REJECTED"];
-
-  test("is open exactly when it may still change", () => {
-    expect(ORDER_STATUSES.filter((status) => !isOpen(status))).toEqual([...finals]);
-    expect(Object.keys(ORDER_TRANSITIONS)).toEqual([...ORDER_STATUSES]);
-  });
-
-  test("can reach a final one from everywhere, and never itself", () => {
-    for (const status of ORDER_STATUSES) {
-      const next = ORDER_TRANSITIONS[status];
-      expect(next).not.toContain(status);
-      if (isOpen(status)) expect(next.some((one) => finals.includes(one))).toBe(true);
-    }
-  });
-
-  test("changes only as the table allows, whatever the commands", () => {
-    const commands: readonly Command[] = [
-      amend(ID, { price: "50000.2" }),
-      cancel(ID),
-      { kind: "cancel_many", accountId: ACCOUNT, symbol: null },
-      { kind: "expire", orderId: ID },
-    ];
-    // Attached children and requests to a matching engine do not exist yet.
-    const possible = ORDER_STATUSES.filter((one) => one !== "PENDING" && one !== "PENDING_CANCEL");
-    let changes = 0;
-    for (const status of possible) {
-      for (const command of commands) {
-        const decision = decide(viewOf({ orders: [orderOf({ status })] }).view, command, START_AT);
-        const events =
-          decision.kind === "cancelled"
-            ? decision.events
-            : decision.kind === "changed"
-              ? [decision.event]
-              : [];
-        for (const { order } of events) {
-          changes++;
-          if (order.status !== status) expect(ORDER_TRANSITIONS[status]).toContain(order.status);
-        }
+test("a status changes only as the table allows, whatever the commands", () => {
+  const commands: readonly Command[] = [
+    amend(ID, { price: "50000.2" }),
+    cancel(ID),
+    { kind: "cancel_many", accountId: ACCOUNT, symbol: null },
+    { kind: "expire", orderId: ID },
+  ];
+  // Attached children and requests to a matching engine do not exist yet.
+  const possible = ORDER_STATUSES.filter((one) => one !== "PENDING" && one !== "PENDING_CANCEL");
+  let changes = 0;
+  for (const status of possible) {
+    for (const command of commands) {
+      const decision = decide(viewOf({ orders: [orderOf({ status })] }).view, command, START_AT);
+      const events =
+        decision.kind === "cancelled"
+          ? decision.events
+          : decision.kind === "changed"
+            ? [decision.event]
+            : [];
+      for (const { order } of events) {
+        changes++;
+        if (order.status !== status) expect(ORDER_TRANSITIONS[status]).toContain(order.status);
       }
     }
-    expect(changes).toBe(3 * commands.length);
-  });
+  }
+  expect(changes).toBe(3 * commands.length);
 });

@@ -1,10 +1,16 @@
 import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
-import { ACCOUNT, bitcoin, limitRequest, SHARD, START_AT } from "../../tests/support/shard-state.ts";
+import {
+  ACCOUNT,
+  bitcoin,
+  limitRequest,
+  SHARD,
+  START_AT,
+} from "../../tests/support/shard-state.ts";
 import type { CanonicalDecimal, OrderId } from "./brands.ts";
 import { CODES, type Code } from "./codes.ts";
-import { canonicalDecimal, formatUnits } from "./decimal.ts";
 import { type DecisionView, decide } from "./decide.ts";
+import { canonicalDecimal, formatUnits } from "./decimal.ts";
 import { CHANGE_REASONS } from "./event.ts";
 import type { Instrument } from "./instrument.ts";
 import {

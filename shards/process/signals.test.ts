@@ -53,8 +53,8 @@ describe("stop signals", () => {
     try {
       for (const [signal, at] of signals) {
         now.mockReturnValue(at);
-        const listener = process.listeners(signal).at(-1);
-        listener?.(signal);
+        const listener = process.listeners(signal).at(-1) as (() => void) | undefined;
+        listener?.();
       }
     } finally {
       now.mockRestore();
@@ -99,7 +99,10 @@ describe("a child process", () => {
   });
 
   test("without a parent that listens just runs", async () => {
-    const child = Bun.spawn([process.execPath, "-e", script], { stdout: "pipe", stderr: "inherit" });
+    const child = Bun.spawn([process.execPath, "-e", script], {
+      stdout: "pipe",
+      stderr: "inherit",
+    });
     expect(await child.stdout.text()).toBe("alone\n");
     expect(await child.exited).toBe(0);
   });

@@ -4,7 +4,15 @@ import { OperatingError } from "../process/failure.ts";
 import { decodeFrame, encodeFrame, type Frame } from "../protocol/frame.ts";
 import { type Hello, WELCOME } from "../protocol/hello.ts";
 import { type CommittedRecord, chainHash, ZERO_HASH } from "../protocol/record.ts";
-import { APPLIED, CLAIM, decodeRecords, GRANTED, type Grant, RECORDS, STOPPED } from "../protocol/relay.ts";
+import {
+  APPLIED,
+  CLAIM,
+  decodeRecords,
+  GRANTED,
+  type Grant,
+  RECORDS,
+  STOPPED,
+} from "../protocol/relay.ts";
 import { askStanding, claimEpoch } from "./claim.ts";
 import { DirectTransport } from "./direct-transport.ts";
 
@@ -50,7 +58,12 @@ class FakeApplier {
 }
 
 const say = (socket: Peer, kind: string, ...entries: unknown[]): void => {
-  socket.sendText(encodeFrame(kind, entries.map((entry) => JSON.stringify(entry))));
+  socket.sendText(
+    encodeFrame(
+      kind,
+      entries.map((entry) => JSON.stringify(entry)),
+    ),
+  );
 };
 
 let applier: FakeApplier | undefined;

@@ -104,9 +104,7 @@ class Bench {
   run(hashes: readonly number[], commits = true): number[] {
     const keys = hashes.map((hash, i): OutcomeKey => ({ hash, commitSeq: this.commitSeq + 1 + i }));
     this.database.exec("BEGIN IMMEDIATE");
-    const insert = this.database.query(
-      "INSERT INTO journal VALUES (?, 0, 0, ?, ?, '', '', '')",
-    );
+    const insert = this.database.query("INSERT INTO journal VALUES (?, 0, 0, ?, ?, '', '', '')");
     for (const { commitSeq } of keys) insert.run(commitSeq, commitSeq, this.now);
     this.outcomes.write(keys);
     if (!commits) {

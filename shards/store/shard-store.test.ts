@@ -12,6 +12,7 @@ import {
   amend,
   cancel,
   faultsOf,
+  first,
   idOf,
   limitRequest,
   marketRequest,
@@ -28,12 +29,6 @@ import { JournalReader } from "./journal.ts";
 
 const named = (clientOrderId: string, changes: Record<string, string | number> = {}): Command =>
   place({ clientOrderId, ...changes });
-
-const first = <T>(items: readonly T[]): T => {
-  const [item] = items;
-  if (item === undefined) throw new Error("there is none");
-  return item;
-};
 
 /** All records, chained again from the start of each partition's stream. */
 const recordsOf = (file: ShardFile) => {

@@ -10,7 +10,9 @@ import {
 } from "./group-commit.ts";
 
 /** Next state and effects, with nothing waiting and with one command waiting. */
-type Cells = Readonly<Record<WriterState, Readonly<Record<WriterEvent, readonly [string, string]>>>>;
+type Cells = Readonly<
+  Record<WriterState, Readonly<Record<WriterEvent, readonly [string, string]>>>
+>;
 
 const same = (cell: string): readonly [string, string] => [cell, cell];
 const FAILS = same("failed: answer_unknown exit");

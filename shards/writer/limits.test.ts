@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
-import { ACCOUNT, emptyState, limitRequest, PARTITIONS } from "../../tests/support/shard-state.ts";
+import { emptyState, orderOf, PARTITIONS } from "../../tests/support/shard-state.ts";
 import type { OrderId } from "../domain/brands.ts";
 import type { Order, OrderStatus } from "../domain/order.ts";
 import { ZERO_HASH } from "../protocol/record.ts";
@@ -9,23 +9,8 @@ import { EXPIRY_TICK_MS, Expiry } from "./expiry.ts";
 import { ProgressTracker } from "./progress.ts";
 import type { Watermarks } from "./store-port.ts";
 
-const orderOf = (id: number, goodTillDate: number | null, changes: Partial<Order> = {}): Order => ({
-  ...limitRequest(),
-  orderId: id as OrderId,
-  accountId: ACCOUNT,
-  goodTillDate,
-  priceUnits: 1,
-  quantityUnits: 1,
-  executedUnits: 0,
-  priceScale: 2,
-  quantityScale: 3,
-  status: "NEW",
-  version: 1,
-  createdAt: 0,
-  updatedAt: 0,
-  receipt: { epoch: 1, commitSeq: 1, partition: 0, seq: 1 },
-  ...changes,
-});
+const dated = (id: number, goodTillDate: number | null, changes: Partial<Order> = {}): Order =>
+  orderOf({ orderId: id as OrderId, goodTillDate, ...changes });
 
 describe("the expiry", () => {
   test("gives an order once, after its date, and at most two ticks after", () => {
@@ -35,7 +20,7 @@ describe("the expiry", () => {
         fc.array(fc.integer({ min: 1, max: 400 }), { minLength: 30, maxLength: 60 }),
         (dates, steps) => {
           const expiry = new Expiry();
-          for (const [id, date] of dates.entries()) expiry.add(orderOf(id, date));
+          for (const [id, date] of dates.entries()) expiry.add(dated(id, date));
           const given = new Map<number, { at: number; before: number }>();
           let before = 0;
           for (let at = 0, i = 0; at < 5_300; i++) {
@@ -59,10 +44,10 @@ describe("the expiry", () => {
   });
 
   test.each<[string, Order, boolean]>([
-    ["takes a good-till-date order", orderOf(1, 50), true],
-    ["takes one that was amended before it was seen", orderOf(1, 50, { version: 2 }), true],
-    ["leaves an order without a date", orderOf(1, null), false],
-    ["leaves one that has ended", orderOf(1, 50, { status: "CANCELED" as OrderStatus }), false],
+    ["takes a good-till-date order", dated(1, 50), true],
+    ["takes one that was amended before it was seen", dated(1, 50, { version: 2 }), true],
+    ["leaves an order without a date", dated(1, null), false],
+    ["leaves one that has ended", dated(1, 50, { status: "CANCELED" as OrderStatus }), false],
   ])("%s", (_, order, isTaken) => {
     const expiry = new Expiry();
     expiry.add(order);
@@ -72,14 +57,14 @@ describe("the expiry", () => {
   test("gives a date that has passed with the next tick", () => {
     const expiry = new Expiry();
     expect(expiry.due(10_000)).toEqual([]);
-    expiry.add(orderOf(1, 5));
+    expiry.add(dated(1, 5));
     expect(expiry.due(10_000)).toEqual([]);
     expect(expiry.due(10_000 + EXPIRY_TICK_MS)).toEqual([1 as OrderId]);
   });
 
   test("gives an order again whose end could not be written", () => {
     const expiry = new Expiry();
-    expiry.add(orderOf(1, 5));
+    expiry.add(dated(1, 5));
     expect(expiry.due(200)).toEqual([1 as OrderId]);
     expiry.retry(1 as OrderId);
     expect(expiry.due(200)).toEqual([]);
@@ -89,7 +74,7 @@ describe("the expiry", () => {
 
   test("takes a million orders of one date", () => {
     const expiry = new Expiry();
-    const order = orderOf(1, 5);
+    const order = dated(1, 5);
     for (let i = 0; i < 1_000_000; i++) expiry.add(order);
     expect(expiry.due(1_000)).toHaveLength(1_000_000);
   });

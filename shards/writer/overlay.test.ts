@@ -1,106 +1,52 @@
 import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
 import {
-  ACCOUNT,
   amend,
+  type BatchAnswer,
   cancel,
   describeState,
-  emptyState,
   faultsOf,
-  idOf,
+  first,
   limitRequest,
-  MemoryStore,
   PARTITIONS,
   place,
   SHARD,
-  START_AT,
+  StateBench,
   SYMBOLS,
   UNKNOWN_SYMBOL,
 } from "../../tests/support/shard-state.ts";
 import type { AccountId, OrderId } from "../domain/brands.ts";
 import type { Command } from "../domain/command.ts";
 import type { OrderRequest } from "../domain/order.ts";
-import type { Problem } from "../domain/problem.ts";
 import { partitionOf } from "../protocol/partition.ts";
 import { ZERO_HASH } from "../protocol/record.ts";
-import { decideBatch } from "./batch.ts";
-import { Overlay } from "./overlay.ts";
-import { answerQuery } from "./queries.ts";
-import type { ShardState } from "./state.ts";
-
-const hashKey = (key: string): number => Number(BigInt.asUintN(53, Bun.hash.wyhash(key)));
-
-interface Given {
-  readonly status: number;
-  readonly kind: string;
-  readonly body: string;
-}
-
-class Bench {
-  readonly state: ShardState = emptyState();
-  readonly store = new MemoryStore();
-  now = START_AT;
-  openOrdersMax = 1_000;
-  admission: Problem | undefined;
-
-  /** Decides a batch; `commits` false drops it as a failed transaction does. */
-  run(commands: readonly Command[], commits = true): readonly Given[] {
-    const overlay = new Overlay(this.state, {
-      store: this.store,
-      hashKey,
-      admission: this.admission,
-      openOrdersMax: this.openOrdersMax,
-      now: this.now,
-    });
-    const waiting = commands.map((command, requestId) => ({
-      sender: null,
-      requestId,
-      deadlineAt: 0,
-      command,
-      arrivedMs: 0,
-    }));
-    const { drafts } = decideBatch(waiting, overlay, this.state, this.now);
-    if (commits) {
-      this.store.commit(overlay.writes());
-      overlay.apply();
-    }
-    this.now++;
-    return drafts.map(({ status, kind, body }) => ({ status, kind, body }));
-  }
-}
-
-const first = (answers: readonly Given[]): Given => {
-  const [answer] = answers;
-  if (answer === undefined) throw new Error("no answer");
-  return answer;
-};
 
 describe("one batch", () => {
   test("answers the same key twice with one order, byte for byte", () => {
-    const bench = new Bench();
+    const bench = new StateBench();
     const [original, replay, reuse] = bench.run([place(), place(), place({ side: "SELL" })]);
     expect(original).toMatchObject({ status: 201, kind: "final" });
     expect(replay).toEqual({ status: 200, kind: "replayed", body: original?.body ?? "" });
     expect(reuse).toMatchObject({ status: 409, kind: "problem" });
     expect(bench.store.records).toHaveLength(1);
-    expect(bench.run([place()])).toEqual([{ ...(replay as Given) }]);
+    expect(bench.run([place()])).toEqual([{ ...(replay as BatchAnswer) }]);
   });
 
   test("gives a stored refusal again, in the batch and after it", () => {
-    const bench = new Bench();
+    const bench = new StateBench();
     const [original, replay] = bench.run([place({ price: "1" }), place({ price: "1" })]);
     expect(original).toMatchObject({ status: 422, kind: "final" });
-    expect(replay).toEqual({ ...(original as Given), kind: "replayed" });
-    expect(bench.run([place({ price: "1" })])).toEqual([replay as Given]);
+    expect(replay).toEqual({ ...(original as BatchAnswer), kind: "replayed" });
+    expect(bench.run([place({ price: "1" })])).toEqual([replay as BatchAnswer]);
   });
 
   test("keeps keys of other accounts and symbols apart", () => {
     const commands = [place(), place({}, 7 as AccountId), place({ symbol: "ETHUSDT" })];
-    expect(new Bench().run(commands).map(({ status }) => status)).toEqual([201, 201, 201]);
+    expect(new StateBench().run(commands).map(({ status }) => status)).toEqual([201, 201, 201]);
   });
 
   test("sees its own orders: amended, cancelled and cancelled again in one batch", () => {
-    const bench = new Bench();
+    const bench = new StateBench();
     const id = 1025 as OrderId;
     const answers = bench.run([place(), amend(id, { price: "50000.2" }), cancel(id), cancel(id)]);
     expect(answers.map(({ status }) => status)).toEqual([201, 200, 200, 200]);
@@ -118,10 +64,14 @@ describe("one batch", () => {
   });
 
   test("that is dropped leaves the state and its sequences as they were", () => {
-    const bench = new Bench();
+    const bench = new StateBench();
     bench.run([place(), place({ clientOrderId: "b", symbol: "ETHUSDT" })]);
     const before = describeState(bench.state);
-    const commands = [place({ clientOrderId: "c" }), cancel(1025 as OrderId), place({ price: "1" })];
+    const commands = [
+      place({ clientOrderId: "c" }),
+      cancel(1025 as OrderId),
+      place({ price: "1" }),
+    ];
     bench.run(commands, false);
     expect(describeState(bench.state)).toEqual(before);
     expect(first(bench.run([place({ clientOrderId: "c" })])).status).toBe(201);
@@ -129,7 +79,7 @@ describe("one batch", () => {
   });
 
   test("takes new orders up to openOrdersMax, those of the batch counted, and cancels always", () => {
-    const bench = new Bench();
+    const bench = new StateBench();
     bench.openOrdersMax = 2;
     const three = ["a", "b", "c"].map((clientOrderId) => place({ clientOrderId }));
     expect(bench.run(three).map(({ status }) => status)).toEqual([201, 201, 503]);
@@ -138,7 +88,7 @@ describe("one batch", () => {
   });
 
   test("stores nothing when admission refuses, and asks again the next time", () => {
-    const bench = new Bench();
+    const bench = new StateBench();
     bench.admission = { code: "replication_backlog", detail: "Too much waits." };
     expect(first(bench.run([place()]))).toMatchObject({ status: 503, kind: "problem" });
     expect(bench.store.records).toEqual([]);
@@ -150,7 +100,12 @@ describe("one batch", () => {
 /** A command of the random streams; orders are named by how many were placed before. */
 type Move =
   | { readonly kind: "place"; readonly account: number; readonly request: OrderRequest }
-  | { readonly kind: "amend"; readonly account: number; readonly nth: number; readonly tick: number }
+  | {
+      readonly kind: "amend";
+      readonly account: number;
+      readonly nth: number;
+      readonly tick: number;
+    }
   | { readonly kind: "cancel"; readonly account: number; readonly nth: number }
   | { readonly kind: "expire"; readonly account: number; readonly nth: number }
   | { readonly kind: "cancel_many"; readonly account: number; readonly symbol: number | null };
@@ -190,36 +145,52 @@ class Model {
     return copy;
   }
 
-  expect(move: Move, given: Given): void {
-    if (move.kind === "place") return this.#place(move, given);
-    if (move.kind === "cancel_many") return this.#cancelMany(move, given);
+  expect(move: Move, given: BatchAnswer): void {
+    if (move.kind === "place") {
+      this.#place(move, given);
+      return;
+    }
+    if (move.kind === "cancel_many") {
+      this.#cancelMany(move, given);
+      return;
+    }
     const order = this.orders[move.nth];
     if (move.kind === "expire") {
       if (order?.status === "NEW") order.status = "EXPIRED";
       return;
     }
-    if (order?.account !== move.account) return this.#problem(given, 404, "order_not_found");
+    if (order?.account !== move.account) {
+      this.#problem(given, 404, "order_not_found");
+      return;
+    }
     const repeated = move.kind === "cancel" && order.status === "CANCELED";
     if (order.status !== "NEW" && !repeated) {
-      return this.#problem(given, 409, "order_not_open");
+      this.#problem(given, 409, "order_not_open");
+      return;
     }
     if (move.kind === "amend") order.price = `${50_000 + move.tick}.00`;
     else order.status = "CANCELED";
     this.#order(given, 200, order);
   }
 
-  #place({ account, request }: Extract<Move, { kind: "place" }>, given: Given): void {
+  #place({ account, request }: Extract<Move, { kind: "place" }>, given: BatchAnswer): void {
     const key = `${account} ${request.symbol} ${request.clientOrderId}`;
     const text = JSON.stringify(request);
     const known = this.outcomes.get(key);
     if (known !== undefined) {
-      if (known.request !== text) return this.#problem(given, 409, "client_order_id_reused");
+      if (known.request !== text) {
+        this.#problem(given, 409, "client_order_id_reused");
+        return;
+      }
       const { status, body } = known;
       expect(given).toEqual({ status: status === 201 ? 200 : status, kind: "replayed", body });
       return;
     }
     const open = this.orders.filter(({ status }) => status === "NEW").length;
-    if (open >= MODEL_OPEN_MAX) return this.#problem(given, 503, "overloaded");
+    if (open >= MODEL_OPEN_MAX) {
+      this.#problem(given, 503, "overloaded");
+      return;
+    }
     const symbolCode = request.symbol === UNKNOWN_SYMBOL ? "unknown_symbol" : null;
     const code = symbolCode ?? PRICES[request.price ?? ""] ?? null;
     this.outcomes.set(key, { request: text, status: given.status, body: given.body });
@@ -236,7 +207,10 @@ class Model {
     this.#order(given, 201, order);
   }
 
-  #cancelMany({ account, symbol }: Extract<Move, { kind: "cancel_many" }>, given: Given): void {
+  #cancelMany(
+    { account, symbol }: Extract<Move, { kind: "cancel_many" }>,
+    given: BatchAnswer,
+  ): void {
     const wanted = symbol === null ? null : SYMBOLS[symbol];
     const found = this.orders.filter(
       (order) =>
@@ -249,7 +223,7 @@ class Model {
     expect(JSON.parse(given.body)).toEqual({ shard: SHARD, status: 200, cancelled });
   }
 
-  #order(given: Given, status: number, order: ModelOrder): void {
+  #order(given: BatchAnswer, status: number, order: ModelOrder): void {
     expect(given).toMatchObject({ status, kind: "final" });
     expect(JSON.parse(given.body)).toMatchObject({
       orderId: String(order.id),
@@ -260,7 +234,7 @@ class Model {
     });
   }
 
-  #problem(given: Given, status: number, code: string): void {
+  #problem(given: BatchAnswer, status: number, code: string): void {
     expect(given).toMatchObject({ status, kind: "problem" });
     expect(JSON.parse(given.body).code).toBe(code);
   }
@@ -315,7 +289,10 @@ const commandOf = (move: Move): Command => {
 };
 
 const batches = fc.array(
-  fc.record({ moves: fc.array(anyMove, { maxLength: 12 }), commits: fc.integer({ max: 4, min: 0 }) }),
+  fc.record({
+    moves: fc.array(anyMove, { maxLength: 12 }),
+    commits: fc.integer({ max: 4, min: 0 }),
+  }),
   { maxLength: 12 },
 );
 
@@ -324,7 +301,7 @@ describe("any stream of commands", () => {
     const seen = new Map<string, number>();
     fc.assert(
       fc.property(batches, (stream) => {
-        const bench = new Bench();
+        const bench = new StateBench();
         bench.openOrdersMax = MODEL_OPEN_MAX;
         let model = new Model();
         for (const { moves, commits } of stream) {
@@ -332,9 +309,12 @@ describe("any stream of commands", () => {
           const tried = model.copy();
           const answers = bench.run(moves.map(commandOf), commits > 0);
           for (const [i, move] of moves.entries()) {
-            const given = answers[i] as Given;
+            const given = answers[i] as BatchAnswer;
             tried.expect(move, given);
-            seen.set(`${move.kind} ${given.status}`, (seen.get(`${move.kind} ${given.status}`) ?? 0) + 1);
+            seen.set(
+              `${move.kind} ${given.status}`,
+              (seen.get(`${move.kind} ${given.status}`) ?? 0) + 1,
+            );
           }
           if (commits > 0) model = tried;
           else expect(describeState(bench.state)).toEqual(before);
@@ -350,7 +330,7 @@ describe("any stream of commands", () => {
   });
 });
 
-const expectConsistent = ({ state, store }: Bench, model: Model): void => {
+const expectConsistent = ({ state, store }: StateBench, model: Model): void => {
   expect(faultsOf(store.records)).toEqual([]);
   expect(state.commitSeq).toBe(store.records.length);
   expect(state.orderCounter).toBe(model.orders.length);
@@ -369,78 +349,3 @@ const expectConsistent = ({ state, store }: Bench, model: Model): void => {
     expect(store.readOrder(id as OrderId)?.status as string).toBe(status);
   }
 };
-
-describe("a query", () => {
-  const ask = (bench: Bench, query: Parameters<typeof answerQuery>[1]) =>
-    answerQuery(
-      {
-        state: bench.state,
-        store: bench.store,
-        hashKey,
-        now: () => bench.now,
-        status: () => {
-          throw new Error("not asked");
-        },
-        metrics: async () => ["a metric"],
-      },
-      query,
-    );
-  const symbol = SYMBOLS[0] as (typeof SYMBOLS)[number];
-  const { clientOrderId } = limitRequest();
-
-  test("finds an order by its id, open or not, for its account only", async () => {
-    const bench = new Bench();
-    const { body } = first(bench.run([place()]));
-    const orderId = idOf(body);
-    const mine = { kind: "get_order", accountId: ACCOUNT, orderId } as const;
-    expect(await ask(bench, mine)).toMatchObject({ status: 200, kind: "final", body });
-    bench.run([cancel(orderId)]);
-    expect(JSON.parse((await ask(bench, mine)).body).status).toBe("CANCELED");
-    expect(await ask(bench, { ...mine, accountId: 7 as AccountId })).toMatchObject({ status: 404 });
-    expect(await ask(bench, { ...mine, orderId: 9 as OrderId })).toMatchObject({ status: 404 });
-  });
-
-  test("finds an order by its client order id as it is today; a refusal is no order", async () => {
-    const bench = new Bench();
-    const query = { kind: "find_order", accountId: ACCOUNT, symbol, clientOrderId } as const;
-    expect((await ask(bench, query)).status).toBe(404);
-    bench.run([place(), place({ clientOrderId: "no", price: "1" })]);
-    bench.run([amend(1025 as OrderId, { price: "60000" })]);
-    expect(JSON.parse((await ask(bench, query)).body).price).toBe("60000.00");
-    const refused = { ...query, clientOrderId: limitRequest({ clientOrderId: "no" }).clientOrderId };
-    expect((await ask(bench, refused)).status).toBe(404);
-  });
-
-  test("still finds an open order whose outcome is past its retention", async () => {
-    const bench = new Bench();
-    bench.run([place()]);
-    bench.store.findOutcome = () => undefined;
-    const query = { kind: "find_order", accountId: ACCOUNT, symbol, clientOrderId } as const;
-    expect((await ask(bench, query)).status).toBe(200);
-  });
-
-  test("lists an account's open orders, newest first, of one symbol or all", async () => {
-    const bench = new Bench();
-    bench.run([
-      place(),
-      place({ clientOrderId: "b", symbol: "ETHUSDT" }),
-      place({ clientOrderId: "c" }),
-      place({ clientOrderId: "d", timeInForce: "IOC" }),
-      place({}, 7 as AccountId),
-    ]);
-    const list = async (of: typeof symbol | null): Promise<string[]> => {
-      const query = { kind: "open_orders", accountId: ACCOUNT, symbol: of } as const;
-      const orders: { clientOrderId: string }[] = JSON.parse((await ask(bench, query)).body);
-      return orders.map((order) => order.clientOrderId);
-    };
-    expect(await list(null)).toEqual(["c", "b", "a-1"]);
-    expect(await list(symbol)).toEqual(["c", "a-1"]);
-  });
-
-  test("gives the instruments and the metrics", async () => {
-    const bench = new Bench();
-    const instruments = JSON.parse((await ask(bench, { kind: "instruments" })).body);
-    expect(instruments.map((one: { symbol: string }) => one.symbol)).toEqual(SYMBOLS);
-    expect((await ask(bench, { kind: "metrics" })).body).toBe('["a metric"]');
-  });
-});

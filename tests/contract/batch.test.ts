@@ -8,7 +8,10 @@ import {
 } from "../support/contract-client.ts";
 import { startedOnce } from "../support/contract-fixture.ts";
 
-const running = startedOnce({ SLUICE_REQUEST_DEADLINE: "1s" });
+const running = startedOnce({
+  SLUICE_REQUEST_DEADLINE: "1s",
+  SLUICE_SHARD_INTAKE_WAIT_MAX: "900ms",
+});
 
 interface Result {
   readonly status: number;

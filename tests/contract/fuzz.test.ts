@@ -6,7 +6,11 @@ import { type Answer, freshAccount } from "../support/contract-client.ts";
 import { startedOnce } from "../support/contract-fixture.ts";
 import { printedSeed } from "../support/random.ts";
 
-const running = startedOnce();
+/** On a busy machine an order may wait long: that is no failure here. */
+const running = startedOnce({
+  SLUICE_REQUEST_DEADLINE: "30s",
+  SLUICE_SHARD_INTAKE_WAIT_MAX: "20s",
+});
 
 const AT_ONCE = 64;
 /** The second half of a round meets the orders of the first. */
@@ -103,7 +107,7 @@ test(
     expect(await running.system.isReady()).toBe(true);
     expect(running.system.log).not.toContain("unexpectedly");
     // Requests that are all refused for one reason would show nothing.
-    expect(answers.get("201")).toBeGreaterThan(2000);
+    expect(answers.get("201")).toBeGreaterThan(1000);
     for (const kind of [
       ...["200", "204", "400 invalid_request", "401 unauthenticated", "404 not_found"],
       ...["404 order_not_found", "405 method_not_allowed", "409 client_order_id_reused"],

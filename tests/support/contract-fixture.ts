@@ -10,11 +10,14 @@ export interface Fixture {
 
 type Settings = Readonly<Record<string, string>>;
 
+/** An order may wait on a busy machine, which is no matter of the contract. */
+const PATIENT: Settings = { SLUICE_SHARD_INTAKE_WAIT_MAX: "4s" };
+
 const open = new Set<System>();
 
 /** One system for all tests of a file; all of a file's are ended after its tests. */
 export const startedOnce = (
-  settings: Settings | (() => Promise<Settings>) = {},
+  settings: Settings | (() => Promise<Settings>) = PATIENT,
   command = "dev",
 ): Fixture => {
   let fixture: Fixture | undefined;

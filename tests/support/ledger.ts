@@ -29,7 +29,10 @@ const expectNone = (differences: readonly string[]): void => {
   expect(differences.slice(0, SHOWN_MAX)).toEqual([]);
 };
 
-/** All answers to one id are the same bytes, new at most once. */
+/**
+ * All answers to one id are the same bytes, new at most once; and after nothing but 503, which says
+ * that certainly nothing happened, the order is new.
+ */
 export const expectOneAnswerEach = (orders: readonly SentOrder[]): void => {
   expectNone(
     orders.flatMap((order) => {
@@ -38,9 +41,17 @@ export const expectOneAnswerEach = (orders: readonly SentOrder[]): void => {
       const fresh = certain.filter(({ replayed }) => !replayed);
       if (bodies.size !== 1) return [`${idOf(order)}: ${bodies.size} bodies: ${[...bodies]}`];
       if (fresh.length > 1) return [`${idOf(order)}: ${fresh.length} answers say it is new`];
+      if (wasTakenDespite503(order)) return [`${idOf(order)}: a 503 was no refusal`];
       return fieldsThatDiffer(order);
     }),
   );
+};
+
+const wasTakenDespite503 = ({ answers }: SentOrder): boolean => {
+  const first = answers.findIndex(isCertain);
+  const before = answers.slice(0, first);
+  const isDefinite = before.length > 0 && before.every(({ status }) => status === 503);
+  return isDefinite && answers[first]?.replayed === true;
 };
 
 /** The answer must be to what was sent. */
@@ -148,7 +159,7 @@ interface Outcome {
 /**
  * The files of a system that has ended: every journal is contiguous and its hash chains hold, it
  * has each outcome that was answered once with its bytes and no other one, and central's orders
- * are exactly the accepted ones.
+ * and refusals are exactly these.
  */
 export const expectFiles = (dataDir: string, orders: readonly SentOrder[]): void => {
   const outcomes = SHARDS.flatMap((shard) => outcomesIn(join(dataDir, `${shard}.sqlite`)));
@@ -162,7 +173,10 @@ export const expectFiles = (dataDir: string, orders: readonly SentOrder[]): void
   expect(outcomes.length).toBe(orders.length);
   const accepted = outcomes.flatMap(({ orderId }) => (orderId === null ? [] : [orderId]));
   expect(new Set(accepted).size).toBe(accepted.length);
-  expect(centralOrderIds(dataDir)).toEqual(accepted.toSorted((a, b) => Number(a) - Number(b)));
+  const central = readCentral(dataDir);
+  expect(central.orderIds).toEqual(accepted.toSorted((a, b) => Number(a) - Number(b)));
+  const refused = outcomes.flatMap(({ key, orderId }) => (orderId === null ? [key] : []));
+  expect(central.refused.toSorted()).toEqual(refused.toSorted());
 };
 
 const outcomesIn = (file: string): Outcome[] => {
@@ -203,14 +217,21 @@ const outcomeOf = ({ type, value }: JournalRow): Outcome[] => {
   return [{ key: `${accountId} ${request.clientOrderId}`, body: answer, orderId: null }];
 };
 
-const centralOrderIds = (dataDir: string): string[] => {
+const readCentral = (dataDir: string) => {
   const database = new Database(join(dataDir, "central.sqlite"), { readonly: true });
   try {
-    return database
-      .query<{ order_id: number }, []>("SELECT order_id FROM orders ORDER BY order_id")
-      .all()
-      .map(({ order_id }) => String(order_id));
+    const orders = database.query("SELECT order_id FROM orders ORDER BY order_id").values();
+    const outcomes = database.query("SELECT value FROM outcomes").values();
+    return {
+      orderIds: orders.map(([orderId]) => String(orderId)),
+      refused: outcomes.map(([value]) => refusalKeyOf(String(value))),
+    };
   } finally {
     database.close();
   }
+};
+
+const refusalKeyOf = (value: string): string => {
+  const { accountId, request } = JSON.parse(value) as RefusalBody;
+  return `${accountId} ${request.clientOrderId}`;
 };

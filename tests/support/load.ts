@@ -52,6 +52,8 @@ export const SYMBOL_OF_SHARD = {
 } as const;
 
 const ACCOUNTS = 8;
+/** Of the lanes, one in so many goes from symbol to symbol. */
+const ROAMING_EVERY = 4;
 const REFUSED_PART = 0.1;
 const REPEAT_PART = 0.15;
 const CANCEL_PART = 0.15;
@@ -136,8 +138,10 @@ export class Load {
   }
 
   #newOrder(account: number, lane: number, n: number, random: Random): SentOrder {
-    // One symbol a lane, so that a shard that is away does not hold up the load on the others.
-    const symbol = this.#symbols[lane % this.#symbols.length] as LoadSymbol;
+    // Most lanes keep to one symbol: a shard that is away does not hold up the load on the others.
+    const roams = lane % ROAMING_EVERY === 0;
+    const place = roams ? wholeOf(random, 0, this.#symbols.length - 1) : lane;
+    const symbol = this.#symbols[place % this.#symbols.length] as LoadSymbol;
     const price = MARKETS[symbol](wholeOf(random, 0, 1_000_000));
     const isRefused = random() < REFUSED_PART;
     const request = {

@@ -14,7 +14,7 @@ import { type Loaded, ShardStore, type StoreOptions } from "../../shards/store/s
 import { decideBatch } from "../../shards/writer/batch.ts";
 import { Overlay } from "../../shards/writer/overlay.ts";
 import { ShardState } from "../../shards/writer/state.ts";
-import { INSTRUMENTS, PARTITIONS, START_AT } from "./shard-state.ts";
+import { type BatchAnswer, INSTRUMENTS, PARTITIONS, START_AT, waitingOf } from "./shard-state.ts";
 
 export const CONFIG: ClusterConfig = {
   shard: "shard1" as ShardName,
@@ -51,12 +51,6 @@ export interface FileOptions extends Partial<StoreOptions> {
 const noCheckpoints = (): Checkpointer =>
   ({ afterBatch: () => {}, close: () => {} }) as unknown as Checkpointer;
 
-export interface FileAnswer {
-  readonly status: number;
-  readonly kind: string;
-  readonly body: string;
-}
-
 export class ShardFile {
   readonly database: Database;
   readonly store: ShardStore;
@@ -87,7 +81,7 @@ export class ShardFile {
   }
 
   /** Decides and commits one batch. Throws what the commit throws; then nothing has changed. */
-  run(commands: readonly Command[]): readonly FileAnswer[] {
+  run(commands: readonly Command[]): readonly BatchAnswer[] {
     const overlay = new Overlay(this.state, {
       store: this.store,
       hashKey: this.#hashKey,
@@ -95,14 +89,7 @@ export class ShardFile {
       openOrdersMax: 1_000_000,
       now: this.now,
     });
-    const waiting = commands.map((command, requestId) => ({
-      sender: null,
-      requestId,
-      deadlineAt: 0,
-      command,
-      arrivedMs: 0,
-    }));
-    const { drafts } = decideBatch(waiting, overlay, this.state, this.now);
+    const { drafts } = decideBatch(waitingOf(commands), overlay, this.state, this.now);
     this.store.commit(overlay.writes());
     overlay.apply();
     this.store.maintain(this.now);

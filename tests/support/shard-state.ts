@@ -2,7 +2,6 @@
 import type {
   AccountId,
   CanonicalDecimal,
-  ClientOrderId,
   InstrumentSymbol,
   OrderId,
   ShardName,
@@ -12,8 +11,12 @@ import type { Outcome } from "../../shards/domain/decide.ts";
 import type { Instrument } from "../../shards/domain/instrument.ts";
 import type { Order, OrderRequest } from "../../shards/domain/order.ts";
 import { type OrderBody, type RefusalBody, requestOfBody } from "../../shards/domain/order-body.ts";
+import type { Problem } from "../../shards/domain/problem.ts";
 import type { CommitError } from "../../shards/process/commit-error.ts";
 import { type CommittedRecord, chainHash, ZERO_HASH } from "../../shards/protocol/record.ts";
+import { decideBatch } from "../../shards/writer/batch.ts";
+import type { Waiting } from "../../shards/writer/intake-queue.ts";
+import { Overlay } from "../../shards/writer/overlay.ts";
 import { type InitialState, ShardState } from "../../shards/writer/state.ts";
 import type {
   BatchWrites,
@@ -80,6 +83,32 @@ export const marketRequest = (
 ): OrderRequest => limitRequest({ type: "MARKET", timeInForce: null, price: null, ...changes });
 
 export const ACCOUNT = 42 as AccountId;
+
+export const STAMP = { epoch: 1, commitSeq: 1, partition: 0, seq: 1 };
+
+/** The order that {@link limitRequest} makes, accepted a moment before {@link START_AT}. */
+export const orderOf = (changes: Partial<Order> = {}): Order => ({
+  orderId: 1025 as OrderId,
+  accountId: ACCOUNT,
+  clientOrderId: limitRequest().clientOrderId,
+  symbol: bitcoin.symbol,
+  side: "BUY",
+  type: "LIMIT",
+  timeInForce: "GTC",
+  goodTillDate: null,
+  priceUnits: 5_000_010,
+  quantityUnits: 10,
+  executedUnits: 0,
+  priceScale: 2,
+  quantityScale: 3,
+  selfTradePrevention: "NONE",
+  status: "NEW",
+  version: 1,
+  createdAt: START_AT - 5,
+  updatedAt: START_AT - 5,
+  receipt: STAMP,
+  ...changes,
+});
 
 export const place = (
   changes: Partial<Record<keyof OrderRequest, string | number | null>> = {},
@@ -217,4 +246,55 @@ export const faultsOf = (records: readonly CommittedRecord[], first = 1): readon
 export const idOf = (body: string): OrderId =>
   Number((JSON.parse(body) as { orderId: string }).orderId) as OrderId;
 
-export const clientId = (text: string): ClientOrderId => text as ClientOrderId;
+/** The first of a list that has one. */
+export const first = <T>(items: readonly T[]): T => {
+  const [item] = items;
+  if (item === undefined) throw new Error("there is none");
+  return item;
+};
+
+/** 53 bits, as the shard's own; collisions are not expected here. */
+export const hashKey = (key: string): number => Number(BigInt.asUintN(53, Bun.hash.wyhash(key)));
+
+export interface BatchAnswer {
+  readonly status: number;
+  readonly kind: string;
+  readonly body: string;
+}
+
+/** A shard's state over a {@link MemoryStore}, driven batch by batch as the writer does. */
+export class StateBench {
+  readonly state: ShardState = emptyState();
+  readonly store = new MemoryStore();
+  now = START_AT;
+  openOrdersMax = 1_000;
+  admission: Problem | undefined;
+
+  /** Decides a batch; `commits` false drops it as a failed transaction does. */
+  run(commands: readonly Command[], commits = true): readonly BatchAnswer[] {
+    const overlay = new Overlay(this.state, {
+      store: this.store,
+      hashKey,
+      admission: this.admission,
+      openOrdersMax: this.openOrdersMax,
+      now: this.now,
+    });
+    const { drafts } = decideBatch(waitingOf(commands), overlay, this.state, this.now);
+    if (commits) {
+      this.store.commit(overlay.writes());
+      overlay.apply();
+    }
+    this.now++;
+    return drafts.map(({ status, kind, body }) => ({ status, kind, body }));
+  }
+}
+
+/** Commands as they wait in the queue, each with its place as request id. */
+export const waitingOf = (commands: readonly Command[]): readonly Waiting<null>[] =>
+  commands.map((command, requestId) => ({
+    sender: null,
+    requestId,
+    deadlineAt: 0,
+    command,
+    arrivedMs: 0,
+  }));

@@ -4,6 +4,7 @@
  */
 import { rmSync, statfsSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { codeOf } from "../../shards/process/failure.ts";
 import { makeFolder } from "./processes.ts";
 
 export interface SmallDisk {
@@ -26,7 +27,12 @@ export const mountSmallDisk = (mebibytes: number): SmallDisk | undefined => {
     folder,
     fill: (leave) => {
       const { bavail, bsize } = statfsSync(folder);
-      writeFileSync(ballast, new Uint8Array(Math.max(0, bavail * bsize - leave)));
+      try {
+        writeFileSync(ballast, new Uint8Array(Math.max(0, bavail * bsize - leave)));
+      } catch (error) {
+        // Somebody else was quicker to take the rest.
+        if (codeOf(error) !== "ENOSPC") throw error;
+      }
     },
     makeRoom: () => rmSync(ballast, { force: true }),
     unmount: () => succeeds(["umount", "--lazy", folder]),

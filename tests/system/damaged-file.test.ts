@@ -3,6 +3,7 @@ import { Database } from "bun:sqlite";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "bun:test";
 import {
   appendFileSync,
+  closeSync,
   copyFileSync,
   cpSync,
   openSync,
@@ -141,6 +142,7 @@ const expectStartRefused = async (folder: string, ...words: readonly string[]): 
 const overwrite = (file: string, at: number, bytes: number): void => {
   const descriptor = openSync(file, "r+");
   writeSync(descriptor, new Uint8Array(bytes).fill(0xa5), 0, bytes, at);
+  closeSync(descriptor);
 };
 
 const pagesOf = (file: string): number => statSync(file).size / PAGE_BYTES;

@@ -210,13 +210,25 @@ describe("a start that cannot be", () => {
   );
 
   test.each([
-    { settings: { PORT: "http" }, words: ["SLUICE_PORT", '"http"', "whole number"] },
-    { settings: { PROT: "1" }, words: ["SLUICE_PROT", "did you mean SLUICE_PORT?"] },
-    { settings: { JWT_SECRET: "short" }, words: ["SLUICE_JWT_SECRET", "32"] },
-    { settings: { SHARDING: "{ enabled: true, shard1: { symbols: BTCUSDT } }" }, words: ["shard"] },
-    { settings: { SHARD_WAL_MAX: "64 potatoes" }, words: ["SLUICE_SHARD_WAL_MAX", "64MiB"] },
+    {
+      name: "number",
+      settings: { PORT: "http" },
+      words: ["SLUICE_PORT", '"http"', "whole number"],
+    },
+    { name: "name", settings: { PROT: "1" }, words: ["SLUICE_PROT", "did you mean SLUICE_PORT?"] },
+    { name: "secret", settings: { JWT_SECRET: "short" }, words: ["SLUICE_JWT_SECRET", "32"] },
+    {
+      name: "sharding map",
+      settings: { SHARDING: "{ enabled: true, shard1: { symbols: BTCUSDT } }" },
+      words: ["SLUICE_SHARDING", "every other symbol"],
+    },
+    {
+      name: "size",
+      settings: { SHARD_WAL_MAX: "64 potatoes" },
+      words: ["SLUICE_SHARD_WAL_MAX", "64MiB"],
+    },
   ])(
-    "for the wrong configuration $settings names it",
+    "for a wrong $name in the configuration names the setting",
     async ({ settings, words }) => {
       const dataDir = makeFolder();
       const started = startProcess([...SLUICE, "dev", "--data-dir", dataDir], {

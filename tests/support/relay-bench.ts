@@ -1,0 +1,218 @@
+/** For unit tests of the relay: a journal in memory, and a central that can be told to fail. */
+import { systemClock } from "../../shards/process/clock.ts";
+import { OperatingError } from "../../shards/process/failure.ts";
+import { createLogger } from "../../shards/process/logger.ts";
+import type { Cursor } from "../../shards/protocol/hello.ts";
+import { type CommittedRecord, chainHash, ZERO_HASH } from "../../shards/protocol/record.ts";
+import type {
+  Outbox,
+  OutboxRecord,
+  SendResult,
+  Standing,
+  Transport,
+} from "../../shards/relay/ports.ts";
+import { Relay, type RelayReport } from "../../shards/relay/relay.ts";
+
+export const PARTITIONS = 3;
+const CENTRAL = "central-1";
+
+/** A shard's journal in memory. */
+export class FakeOutbox implements Outbox {
+  records: OutboxRecord[] = [];
+  readonly epoch: number;
+  appliedCommitSeq = 0;
+  reads = 0;
+  #prunedTo = 0;
+
+  constructor(epoch = 1) {
+    this.epoch = epoch;
+  }
+
+  end(partition: number): { readonly seq: number; readonly hash: string } {
+    return (
+      this.records.findLast((one) => one.partition === partition) ?? { seq: 0, hash: ZERO_HASH }
+    );
+  }
+
+  commit(...partitions: readonly number[]): void {
+    for (const partition of partitions) {
+      const commitSeq = this.records.length + 1;
+      const { seq, hash } = this.end(partition);
+      const value = `{"n":${commitSeq}}`;
+      this.records.push({
+        type: "order_accepted",
+        shard: "shard1",
+        epoch: this.epoch,
+        partition,
+        seq: seq + 1,
+        commitSeq,
+        at: commitSeq,
+        key: "BTCUSDT",
+        value,
+        hash: chainHash(hash, value),
+      });
+    }
+  }
+
+  prune(to: number): void {
+    this.#prunedTo = to;
+  }
+
+  read(commitSeq: number, limit: number): OutboxRecord[] {
+    this.reads++;
+    const from = Math.max(commitSeq, this.#prunedTo);
+    return this.records.filter((one) => one.commitSeq > from).slice(0, limit);
+  }
+
+  standing(): Standing {
+    return {
+      epoch: this.epoch,
+      appliedCommitSeq: this.appliedCommitSeq,
+      streams: Array.from({ length: PARTITIONS }, (_, partition) => ({
+        partition,
+        ...this.end(partition),
+        appliedSeq: this.records.filter(
+          (one) => one.partition === partition && one.commitSeq <= this.appliedCommitSeq,
+        ).length,
+      })),
+    };
+  }
+}
+
+const down = (why: string): OperatingError =>
+  new OperatingError("central_unreachable", why, { retryable: true });
+
+/** Central behind a connection that can be told to fail. Checks what it is given. */
+export class FakeCentral implements Transport {
+  centralId = CENTRAL;
+  readonly cursors = new Map<number, Cursor>();
+  readonly applied: CommittedRecord[] = [];
+  readonly stoppedPartitions = new Set<number>();
+  /** For the next sends: lost before or after central applied them. */
+  readonly failures: ("before" | "after")[] = [];
+  connects = 0;
+  closes = 0;
+  duplicates = 0;
+  connectFailures = 0;
+  gate: Promise<void> = Promise.resolve();
+  readonly #sending = new Set<number>();
+  /** What the relay must not do; not thrown, because it takes a throw for a lost connection. */
+  readonly faults: string[] = [];
+
+  #must(holds: boolean, what: string): void {
+    if (!holds) this.faults.push(what);
+  }
+
+  async connect() {
+    this.connects++;
+    if (this.connectFailures > 0) {
+      this.connectFailures--;
+      throw down("not there");
+    }
+    return { centralId: this.centralId, cursors: [...this.cursors.values()] };
+  }
+
+  async send(records: readonly CommittedRecord[]): Promise<SendResult> {
+    const partition = records[0]?.partition ?? -1;
+    this.#must(!this.#sending.has(partition), "two sends to one partition at a time");
+    this.#must(
+      records.every((one) => one.partition === partition),
+      "a send of several partitions",
+    );
+    this.#sending.add(partition);
+    try {
+      await this.gate;
+      const failure = this.failures.shift();
+      if (failure === "before") throw down("lost before");
+      if (this.stoppedPartitions.has(partition)) {
+        return { kind: "stopped", stopped: { partition, code: "gap", detail: "a gap" } };
+      }
+      for (const record of records) this.#apply(record);
+      if (failure === "after") throw down("lost after");
+      return { kind: "applied", cursor: this.cursor(partition) };
+    } finally {
+      this.#sending.delete(partition);
+    }
+  }
+
+  cursor(partition: number): Cursor {
+    return this.cursors.get(partition) ?? { partition, epoch: 1, seq: 0, hash: ZERO_HASH };
+  }
+
+  #apply(record: CommittedRecord): void {
+    const { partition, seq, hash, prevHash, epoch } = record;
+    const cursor = this.cursor(partition);
+    if (seq <= cursor.seq) {
+      this.duplicates++;
+      return;
+    }
+    this.#must(
+      seq === cursor.seq + 1 && prevHash === cursor.hash,
+      `${partition}/${seq} does not follow`,
+    );
+    this.cursors.set(partition, { partition, epoch, seq, hash });
+    this.applied.push(record);
+  }
+
+  close(): void {
+    this.closes++;
+  }
+}
+
+/** A relay that runs between the two, and everything it says. */
+export const relayBench = (outbox = new FakeOutbox(), central = new FakeCentral()) => {
+  const reports: RelayReport[] = [];
+  const states: string[] = [];
+  const refused: string[] = [];
+  let idle = 0;
+  let look = (): void => {};
+  const noted =
+    <T>(list: T[]) =>
+    (item: T): void => {
+      list.push(item);
+      look();
+    };
+  const relay = new Relay({
+    outbox,
+    transport: central,
+    centralId: CENTRAL,
+    clock: systemClock,
+    logger: createLogger("test", "silent"),
+    onReport: noted(reports),
+    onIdle: () => {
+      idle++;
+      look();
+    },
+    onState: noted(states),
+    onRefused: noted(refused),
+  });
+  /** Resolves at the first news after which it holds. */
+  const until = (holds: () => boolean): Promise<void> => {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    look = () => {
+      if (holds()) resolve();
+    };
+    look();
+    return promise;
+  };
+  const run = relay.run();
+  const end = async (): Promise<void> => {
+    relay.close();
+    await run;
+    if (central.faults.length > 0) throw new Error(central.faults.join("; "));
+  };
+  const report = (): RelayReport | undefined => reports.at(-1);
+  return {
+    outbox,
+    central,
+    relay,
+    reports,
+    report,
+    states,
+    refused,
+    until,
+    run,
+    end,
+    idle: () => idle,
+  };
+};
