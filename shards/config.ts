@@ -1,4 +1,4 @@
-/** Limits of one shard process. What is pinned in the shard's file is `shards/store/pinned.ts`. */
+/** Limits of one shard process. What is pinned in the shard's file is `shards/store/cluster.ts`. */
 import { z } from "zod";
 
 const UNIT_MS = { ms: 1, s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 } as const;
@@ -22,12 +22,12 @@ export const duration = (defaultText: string) => quantity(UNIT_MS, "30s").prefau
 /** A size such as `64MiB`; becomes bytes. */
 export const size = (defaultText: string) => quantity(UNIT_BYTES, "64MiB").prefault(defaultText);
 
-const count = (defaultValue: number, min = 1) =>
-  z.coerce.number().int().min(min).default(defaultValue);
+const count = (defaultValue: number, min = 1, max = Number.MAX_SAFE_INTEGER) =>
+  z.coerce.number().int().min(min).max(max).default(defaultValue);
 
 export const shardSettingsSchema = z.strictObject({
   /** Commands in one transaction. */
-  batchOrdersMax: count(1024),
+  batchOrdersMax: count(1024, 1, 8192),
   /** Commands that may wait for their batch; over it 503 `overloaded`. */
   intakeQueueMax: count(8192),
   /** A new order that has waited longer is refused with `overloaded`. */

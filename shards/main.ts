@@ -61,8 +61,10 @@ export const runShard = async (options: ShardOptions): Promise<RunningShard> => 
   makeFolder(dataDir);
   const path = join(dataDir, `${shard}.sqlite`);
   const lock = lockShardFile(join(dataDir, `${shard}.lock`), systemClock.now());
-  const opened = await open(options, path);
-  await refuseOldCopy(options, opened, path);
+  const opened = await openNewest(options, path).catch((error: unknown) => {
+    lock.release();
+    throw error;
+  });
   const registry = createRegistry({ shard });
   let relay: RelayHandle | undefined;
   const checkpointer = new Checkpointer(opened.database, {
@@ -149,6 +151,17 @@ const indexOf = ({ shard, shardMap }: ShardOptions): number => {
   throw new UsageError(`--shard ${shard} is not in the sharding map, which has ${known}.`);
 };
 
+const openNewest = async (options: ShardOptions, path: string): Promise<OpenedShard> => {
+  const opened = await open(options, path);
+  try {
+    await refuseOldCopy(options, opened, path);
+    return opened;
+  } catch (error) {
+    opened.database.close();
+    throw error;
+  }
+};
+
 const open = (options: ShardOptions, path: string): Promise<OpenedShard> => {
   const { shardMap, partitionCount, risk, venue, settings, instruments } = options;
   return openShardFile({
@@ -175,11 +188,7 @@ const helloOf = ({ shard, clusterSecret }: ShardOptions): Hello => ({
 });
 
 /** Waits for central; refuses to hide a file that central knows. */
-const claim = async (
-  options: ShardOptions,
-  path: string,
-  claimId: string,
-): Promise<NewEpoch> => {
+const claim = async (options: ShardOptions, path: string, claimId: string): Promise<NewEpoch> => {
   const { shard, newEpoch, applierUrl, logger } = options;
   const request = { shard, shardIndex: indexOf(options), claimId, acceptLoss: newEpoch };
   const giveUpAt = systemClock.monotonicMs() + CLAIM_WAIT_MS;

@@ -2,7 +2,6 @@
  * Entry point of the relay's thread: its own read-only connection on the shard's file and its own
  * connection to central, so that a slow or dead central never delays a commit.
  */
-import { systemClock } from "./process/clock.ts";
 import { createLogger } from "./process/logger.ts";
 import { DirectTransport } from "./relay/direct-transport.ts";
 import type { FromRelay, RelayStart, ToRelay } from "./relay/messages.ts";
@@ -24,7 +23,6 @@ const start = (options: RelayStart): Relay => {
       secret: clusterSecret,
     }),
     centralId,
-    clock: systemClock,
     logger: createLogger(`${shard}/relay`, options.logLevel),
     onReport: (report) => tell({ type: "report", report }),
     onIdle: () => tell({ type: "idle" }),

@@ -86,7 +86,9 @@ describe("a relay", () => {
     await relay.claim();
     const claim = (acceptLoss: boolean): void => {
       relay.send(
-        encodeFrame(CLAIM, [JSON.stringify({ shard: "shard1", shardIndex: 1, claimId: "c-1", acceptLoss })]),
+        encodeFrame(CLAIM, [
+          JSON.stringify({ shard: "shard1", shardIndex: 1, claimId: "c-1", acceptLoss }),
+        ]),
       );
     };
     claim(false);
@@ -96,7 +98,12 @@ describe("a relay", () => {
   });
 });
 
-const shard2Claim = JSON.stringify({ shard: "shard2", shardIndex: 2, claimId: "c-2", acceptLoss: false });
+const shard2Claim = JSON.stringify({
+  shard: "shard2",
+  shardIndex: 2,
+  claimId: "c-2",
+  acceptLoss: false,
+});
 
 /** Each is sent after a good hello. */
 const MALFORMED: readonly [string, string | Uint8Array, RegExp][] = [

@@ -59,6 +59,9 @@ export interface OrderHistory {
 /** Opens the file at the first question, since the applier may not have made it yet. */
 export const openSqliteHistory = (path: string): OrderHistory => new SqliteHistory(path);
 
+/** Rows that a search by client id looks at in one go: about 5 ms. */
+const FIND_SLICE = 500;
+
 class SqliteHistory implements OrderHistory {
   readonly #path: string;
   #open: { readonly connection: Database; readonly tables: BunSQLiteDatabase } | null = null;
@@ -80,15 +83,20 @@ class SqliteHistory implements OrderHistory {
     symbol: InstrumentSymbol,
     clientOrderId: ClientOrderId,
   ): Promise<string | undefined> {
-    const [body] = this.#read(
-      and(
-        eq(orders.accountId, accountId),
-        eq(orders.symbol, symbol),
-        eq(orders.clientOrderId, clientOrderId),
-      ),
-      1,
-    ).map(renderOrderRow);
-    return body;
+    // No index has the client's ids: they are random, and the dearest thing central could keep. So
+    // this walks the account, newest first, in slices between which the process serves others.
+    for (let after: HistoryPlace | null = null; ; ) {
+      const rows = this.#read(
+        and(eq(orders.accountId, accountId), after === null ? undefined : isAfter(after)),
+        FIND_SLICE,
+      );
+      const found = rows.find((r) => r.clientOrderId === clientOrderId && r.symbol === symbol);
+      if (found !== undefined) return renderOrderRow(found);
+      const last = rows.at(-1);
+      if (last === undefined || rows.length < FIND_SLICE) return undefined;
+      after = { createdAt: last.createdAt, orderId: last.orderId };
+      await new Promise((resolve) => setImmediate(resolve));
+    }
   }
 
   async page(query: HistoryQuery): Promise<HistoryPage> {

@@ -64,7 +64,11 @@ export const connectRelay = async (
     next,
     claim: async (acceptLoss = false) => {
       const shardIndex = Number(shard.slice("shard".length));
-      send(encodeFrame(CLAIM, [JSON.stringify({ shard, shardIndex, claimId: crypto.randomUUID(), acceptLoss })]));
+      send(
+        encodeFrame(CLAIM, [
+          JSON.stringify({ shard, shardIndex, claimId: crypto.randomUUID(), acceptLoss }),
+        ]),
+      );
       return readGrant(await next(GRANTED));
     },
     push: async (records) => {

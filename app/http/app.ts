@@ -87,8 +87,12 @@ const serve =
   (options: ApiOptions, route: Pick<Route, "scope" | "handle">, meter: RouteMeter) =>
   async (c: Context): Promise<Response> => {
     const { clock, logger, tokens } = options;
-    const deadlineAt = clock.now() + options.requestDeadlineMs;
-    const call = new Call(c.req.raw, c.req.param("orderId") ?? "", clock.monotonicMs(), deadlineAt);
+    const call = new Call(
+      c.req.raw,
+      c.req.param("orderId") ?? "",
+      clock,
+      options.requestDeadlineMs,
+    );
     let reply: Reply | undefined;
     try {
       if (route.scope !== null) {

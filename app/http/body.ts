@@ -24,6 +24,7 @@ export const readJson = async (call: Call, bytesMax: number): Promise<unknown> =
     return invalidBody(call, "ended before it was complete");
   }
   if (text === undefined) return tooLarge(call, bytesMax);
+  call.bodyArrived();
   // Bytes that are not UTF-8 arrive as U+FFFD, which has no place in any field either.
   if (text.includes(REPLACEMENT)) return invalidBody(call, "is not valid UTF-8");
   try {

@@ -1,4 +1,5 @@
 import type { AccountId } from "../../shards/domain/brands.ts";
+import type { Clock } from "../../shards/process/clock.ts";
 import { randomId } from "../../shards/process/ids.ts";
 import type { ShardTiming } from "../../shards/protocol/answer.ts";
 
@@ -8,6 +9,10 @@ const NOT_REACHED = -1;
 /** One HTTP request on its way: who asked, until when an answer is of use, where the time went. */
 export class Call {
   readonly requestId: string;
+  /** Monotonic milliseconds. */
+  readonly startedMs: number;
+  /** Milliseconds since 1970. */
+  deadlineAt: number;
   /** Set by the authentication; 0 on routes that need none. */
   accountId = 0 as AccountId;
   /** Milliseconds spent in each stage, -1 until it has happened. */
@@ -21,13 +26,18 @@ export class Call {
     readonly request: Request,
     /** The last segment of the path where the route has a parameter. */
     readonly pathId: string,
-    /** Monotonic milliseconds. */
-    readonly startedMs: number,
-    /** Milliseconds since 1970. */
-    readonly deadlineAt: number,
+    private readonly clock: Clock,
+    private readonly deadlineMs: number,
   ) {
+    this.startedMs = clock.monotonicMs();
+    this.deadlineAt = clock.now() + deadlineMs;
     const given = request.headers.get("x-request-id");
     this.requestId = given !== null && REQUEST_ID.test(given) ? given : randomId();
+  }
+
+  /** The whole body has come. A slow sender's time is its own: it does not count for the answer. */
+  bodyArrived(): void {
+    this.deadlineAt = this.clock.now() + this.deadlineMs;
   }
 
   /** Of several answers the slowest is shown. */

@@ -16,7 +16,14 @@ import { formatUnits } from "./decimal.ts";
 import type { ChangeReason, DomainEvent, OrderChanged } from "./event.ts";
 import { checkFilters } from "./filters.ts";
 import type { Instrument } from "./instrument.ts";
-import { isOpen, type Order, type OrderRequest, type OrderStatus, type Stamp } from "./order.ts";
+import {
+  isOpen,
+  mayBecome,
+  type Order,
+  type OrderRequest,
+  type OrderStatus,
+  type Stamp,
+} from "./order.ts";
 import { differingFields } from "./order-body.ts";
 import type { Problem } from "./problem.ts";
 
@@ -211,6 +218,8 @@ const decideAmend = (
     return { kind: "refused", problem: { code, detail: detailOf(code), context } };
   }
   const { priceUnits, quantityUnits } = wanted;
+  const closed = quantityUnits > order.quantityUnits ? view.admission() : undefined;
+  if (closed !== undefined) return { kind: "refused", problem: closed };
   if (priceUnits === order.priceUnits && quantityUnits === order.quantityUnits) {
     return { kind: "unchanged", order };
   }
@@ -228,7 +237,7 @@ const decideCancel = (
     return orderNotFound(command.orderId);
   }
   if (order.status === "CANCELED") return { kind: "unchanged", order };
-  if (!isOpen(order.status)) return orderNotOpen(order);
+  if (!mayBecome(order.status, "CANCELED")) return orderNotOpen(order);
   return {
     kind: "changed",
     event: changed(view, order, { status: "CANCELED" }, "CANCELED", now),
@@ -250,6 +259,6 @@ const decideCancelMany = (
 /** The timer may be late or twice: an order that is no longer open is left alone. */
 const decideExpire = (view: DecisionView, orderId: OrderId, now: number): Decision => {
   const order = view.order(orderId);
-  if (order === undefined || !isOpen(order.status)) return { kind: "ignored" };
+  if (order === undefined || !mayBecome(order.status, "EXPIRED")) return { kind: "ignored" };
   return { kind: "changed", event: changed(view, order, { status: "EXPIRED" }, "EXPIRED", now) };
 };

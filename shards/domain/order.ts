@@ -40,18 +40,15 @@ export const ORDER_STATUSES = [
 ] as const;
 export type OrderStatus = (typeof ORDER_STATUSES)[number];
 
-/** Who has the last word on a resting order: the shard itself, or a matching engine. */
-export type Venue = "none" | "external";
-
 type Transitions = Readonly<Record<OrderStatus, readonly OrderStatus[]>>;
 
-/** Every legal change of status. What is not here is a broken invariant. */
+/** Every legal change of status; a change that is not here is never decided. */
 export const ORDER_TRANSITIONS: Transitions = {
   PENDING: ["NEW", "UNTRIGGERED", "CANCELED"],
-  UNTRIGGERED: ["NEW", "CANCELED", "EXPIRED"],
+  UNTRIGGERED: ["NEW", "CANCELED"],
   NEW: ["PARTIALLY_FILLED", "FILLED", "PENDING_CANCEL", "CANCELED", "EXPIRED", "REJECTED"],
   PARTIALLY_FILLED: ["FILLED", "PENDING_CANCEL", "CANCELED", "EXPIRED"],
-  PENDING_CANCEL: ["CANCELED", "FILLED", "PARTIALLY_FILLED"],
+  PENDING_CANCEL: ["CANCELED", "FILLED"],
   FILLED: [],
   CANCELED: [],
   EXPIRED: [],
@@ -59,6 +56,9 @@ export const ORDER_TRANSITIONS: Transitions = {
 };
 
 export const isOpen = (status: OrderStatus): boolean => ORDER_TRANSITIONS[status].length > 0;
+
+export const mayBecome = (status: OrderStatus, next: OrderStatus): boolean =>
+  ORDER_TRANSITIONS[status].includes(next);
 
 /** An order as its sender meant it: parsed, defaults filled, decimals canonical. */
 export interface OrderRequest {

@@ -6,14 +6,14 @@ import { lockShardFile } from "../store/open-shard.ts";
 
 describe("the lock of a shard's file", () => {
   test("is free again once it was released, also in this process", () => {
-    using folder = temporaryFolder();
+    const folder = temporaryFolder();
     const path = join(folder.path, "shard1.lock");
     lockShardFile(path, START_AT).release();
     lockShardFile(path, START_AT).release();
   });
 
   test("is refused while another process lives, which is named, and free once it is killed", async () => {
-    using folder = temporaryFolder();
+    const folder = temporaryFolder();
     const path = join(folder.path, "shard1.lock");
     const script = `
       import { lockShardFile } from ${JSON.stringify(join(import.meta.dir, "../store/open-shard.ts"))};

@@ -87,9 +87,35 @@ describe("migrations", () => {
     database.close();
   });
 
-  test("from twenty connections at once are applied by exactly one", async () => {
-    using folder = temporaryFolder();
-    const path = join(folder.path, "a.sqlite");
+  test("keep every other connection out before they read what was applied", () => {
+    const path = join(temporaryFolder().path, "a.sqlite");
+    const [one, other] = [0, 1].map(() => new Database(path, { create: true, strict: true }));
+    if (one === undefined || other === undefined) throw new Error("two connections are needed");
+    migrate(one, FIRST);
+    let refused: unknown;
+    const slow = connectionOf(one);
+    const connection: MigrationConnection = {
+      exec: slow.exec,
+      all: (sql, ...values) => {
+        refused ??= errorOf(() => migrate(other, FIRST, SECOND));
+        return slow.all(sql, ...values);
+      },
+    };
+    expect(applyMigrations(connection, [FIRST, SECOND], "a.sqlite", 1)).toEqual(["0002_more"]);
+    expect(refused).toMatchObject({ code: "SQLITE_BUSY" });
+    expect(migrate(other, FIRST, SECOND)).toEqual([]);
+    one.close();
+    other.close();
+  });
+
+  test.each([
+    ["a new file", [], ["0001_initial", "0002_more"]],
+    ["an older file", [FIRST], ["0002_more"]],
+  ])("of %s, from twenty connections at once, are applied by one", async (_, before, ids) => {
+    const path = join(temporaryFolder().path, "a.sqlite");
+    const older = new Database(path, { create: true, strict: true });
+    if (before.length > 0) migrate(older, ...before);
+    older.close();
     const script = `
       import { Database } from "bun:sqlite";
       import { applyMigrations } from ${JSON.stringify(join(import.meta.dir, "sqlite-migrations.ts"))};
@@ -119,7 +145,7 @@ describe("migrations", () => {
       const results = threads.map(next);
       for (const thread of threads) thread.postMessage("go");
       const applied = (await Promise.all(results)) as string[][];
-      expect(applied.filter((ids) => ids.length > 0)).toEqual([["0001_initial", "0002_more"]]);
+      expect(applied.filter((done) => done.length > 0)).toEqual([ids]);
     } finally {
       for (const thread of threads) thread.terminate();
       URL.revokeObjectURL(source);

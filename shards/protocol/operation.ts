@@ -14,7 +14,7 @@ export type Operation = Exclude<Command, { kind: "expire" }> | Query;
 export interface OperationEntry {
   /** Unique on its connection and after a reconnect; chosen by the api. */
   readonly requestId: number;
-  /** Milliseconds since 1970; a command that is met later is dropped unanswered. */
+  /** Milliseconds since 1970; a command that is met later is refused, for nobody waits for it. */
   readonly deadlineAt: number;
   readonly operation: Operation;
 }

@@ -38,7 +38,7 @@ import {
 } from "./hello.ts";
 import { decodeOperation, encodeOperation, OPERATIONS, type OperationEntry } from "./operation.ts";
 import { murmur2, partitionOf } from "./partition.ts";
-import { type CommittedRecord, chainHash, eventIdOf, ZERO_HASH } from "./record.ts";
+import { type CommittedRecord, chainHash, ZERO_HASH } from "./record.ts";
 import {
   CLAIM,
   type Claim,
@@ -383,14 +383,5 @@ describe("a record's hash", () => {
   ])("chains %s to the hash before", (_, value) => {
     const expected = createHash("sha256").update(HASH).update(value);
     expect(chainHash(HASH, value)).toBe(expected.digest("hex"));
-  });
-
-  test("stands under an id that says where it is", () => {
-    expect(records.map(eventIdOf)).toEqual([
-      "shard1-2-4-1",
-      "shard1-2-4-2",
-      "shard1-2-4-3",
-      "shard1-2-4-4",
-    ]);
   });
 });

@@ -11,9 +11,6 @@ export const RECORD_TYPES = [
 ] as const;
 export type RecordType = (typeof RECORD_TYPES)[number];
 
-/** Version of the value's shape, a header of its own. */
-export const RECORD_VERSION = 1;
-
 export interface CommittedRecord {
   readonly type: RecordType;
   readonly shard: string;
@@ -42,10 +39,6 @@ export const ZERO_HASH = "0".repeat(64);
  */
 export const chainHash = (prevHash: string, value: string): string =>
   new Bun.SHA256().update(prevHash).update(value).digest("hex");
-
-/** Unique for ever: where the record stands. */
-export const eventIdOf = (record: CommittedRecord): string =>
-  `${record.shard}-${record.epoch}-${record.partition}-${record.seq}`;
 
 /** The value of `epoch_started`: the end of this partition's stream in the epoch before. */
 export interface EpochStarted {

@@ -14,7 +14,11 @@ import type { SendResult, Transport } from "./ports.ts";
 interface Pending {
   readonly resolve: (result: SendResult) => void;
   readonly reject: (error: Error) => void;
+  readonly timer: Timer;
 }
+
+/** Longer than any transaction of the applier takes. */
+const ANSWER_TIMEOUT_MS = 15_000;
 
 export class DirectTransport implements Transport {
   readonly #url: string;
@@ -50,9 +54,16 @@ export class DirectTransport implements Transport {
       reject(new OperatingError("central_unreachable", "not connected", { retryable: true }));
       return promise;
     }
-    this.#pending.set(partition, { resolve, reject });
+    const timer = setTimeout(() => this.#giveUp(), ANSWER_TIMEOUT_MS);
+    this.#pending.set(partition, { resolve, reject, timer });
     this.#socket.send(RECORDS, encodeRecords(records));
     return promise;
+  }
+
+  /** An applier that hangs: what it has done, the next connection's greeting tells. */
+  #giveUp(): void {
+    this.#socket?.close();
+    this.#lose(new OperatingError("central_unreachable", "no answer", { retryable: true }));
   }
 
   /** Also ends a connection that is still being made. */
@@ -77,14 +88,21 @@ export class DirectTransport implements Transport {
   }
 
   #settle(partition: number, result: SendResult): void {
-    this.#pending.get(partition)?.resolve(result);
+    const pending = this.#pending.get(partition);
+    if (pending === undefined) return;
+    clearTimeout(pending.timer);
     this.#pending.delete(partition);
+    pending.resolve(result);
   }
 
   #lose(error: OperatingError): void {
     this.#socket = null;
-    for (const { reject } of this.#pending.values()) reject(error);
+    const lost = [...this.#pending.values()];
     this.#pending.clear();
+    for (const { reject, timer } of lost) {
+      clearTimeout(timer);
+      reject(error);
+    }
   }
 }
 

@@ -19,9 +19,12 @@ export class RelayHandle {
   }
 
   #receive(message: FromRelay): void {
-    if (message.type !== "idle") return this.#onMessage(message);
-    this.#isIdle = true;
-    if (this.#hasNews) this.committed();
+    if (message.type === "idle") {
+      this.#isIdle = true;
+      if (this.#hasNews) this.committed();
+    } else {
+      this.#onMessage(message);
+    }
   }
 
   /** There are new records. */

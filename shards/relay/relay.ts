@@ -10,7 +10,6 @@
  * journal, the others go on. If central has what this file lacks, the file is an old copy, and the
  * shard must stop: that is told to `onRefused`.
  */
-import type { Clock } from "../process/clock.ts";
 import { reasonOf } from "../process/failure.ts";
 import type { Logger } from "../process/logger.ts";
 import type { Cursor } from "../protocol/hello.ts";
@@ -32,7 +31,6 @@ export interface RelayOptions {
   readonly outbox: Outbox;
   readonly transport: Transport;
   readonly centralId: string;
-  readonly clock: Clock;
   readonly logger: Logger;
   readonly onReport: (report: RelayReport) => void;
   /** The journal is carried to its end; `notify` wakes it. */
@@ -94,6 +92,7 @@ export class Relay {
     while (!this.#closed) {
       try {
         await this.#start();
+        if (this.#closed) return;
         onState("running", null);
         backOffMs = BACK_OFF_MIN_MS;
         await this.#carry();

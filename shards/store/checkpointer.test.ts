@@ -59,7 +59,7 @@ const close = ({ checkpointer, database }: Bench): void => {
 
 describe("the write-ahead log", () => {
   test("stays bounded over many batches, with a reader beside them", async () => {
-    using folder = temporaryFolder();
+    const folder = temporaryFolder();
     const path = join(folder.path, "a.sqlite");
     const bench = benchOf(path, 64 * MIB);
     const reader = new Worker(URL.createObjectURL(new Blob([readerOf(path)])));
@@ -89,7 +89,7 @@ describe("the write-ahead log", () => {
   }, 30_000);
 
   test("that a reader's snapshot holds up is told once, and once more when it is short again", async () => {
-    using folder = temporaryFolder();
+    const folder = temporaryFolder();
     const path = join(folder.path, "a.sqlite");
     const bench = benchOf(path, 30 * MIB);
     await bench.write(1);
@@ -106,7 +106,7 @@ describe("the write-ahead log", () => {
   }, 30_000);
 
   test("lets the relay go on when no further batch comes", async () => {
-    using folder = temporaryFolder();
+    const folder = temporaryFolder();
     const path = join(folder.path, "a.sqlite");
     const database = openForWriting(path);
     database.exec("CREATE TABLE t (id INTEGER PRIMARY KEY, data BLOB)");

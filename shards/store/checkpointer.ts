@@ -16,11 +16,13 @@ const THREAD_PAGES = 2000;
 const RESTART_PAGES = 6000;
 /** Batches between two looks at the log's length. */
 const LOOK_EVERY = 8;
+/** How soon the thread is sent again while the log is over its limit. */
+const RETRY_MS = 50;
 
 export interface CheckpointerOptions {
   readonly path: string;
   readonly walBytesMax: number;
-  /** Called with true when the log passes its limit, with false when it is below again. */
+  /** Called with true when what is not copied yet passes the limit, with false when it is below. */
   readonly onPressure: (over: boolean) => void;
 }
 
@@ -30,54 +32,75 @@ export class Checkpointer {
   readonly #look;
   readonly #copy;
   #threadBusy = false;
-  /** The thread has just copied the bulk: what is left is little. */
-  #bulkDone = false;
   #pagesSeen = 0;
   #batches = 0;
   #pressure = false;
+  #retry: Timer | undefined;
 
   constructor(database: Database, options: CheckpointerOptions) {
     this.#options = options;
     this.#look = database.prepare("PRAGMA wal_checkpoint(NOOP)");
     this.#copy = database.prepare("PRAGMA wal_checkpoint(PASSIVE)");
     this.#thread = new Worker(new URL("./checkpoint-thread.ts", import.meta.url).href);
-    this.#thread.onmessage = ({ data }: MessageEvent<boolean>) => {
-      this.#threadBusy = false;
-      this.#bulkDone = data;
-    };
+    this.#thread.onmessage = ({ data }: MessageEvent<boolean>) => this.#threadDone(data);
     this.#thread.postMessage(options.path);
   }
 
-  /**
-   * Between two batches; almost always returns at once. Throws when the disk is full: the log then
-   * stays as it is, and the next call tries again.
-   */
+  /** Between two batches; almost always returns at once. */
   afterBatch(): void {
-    if (!this.#bulkDone && ++this.#batches % LOOK_EVERY !== 0) return;
-    const pages = pagesIn(this.#look);
-    if (pages < this.#pagesSeen) this.#pagesSeen = 0;
-    if (this.#bulkDone && pages >= RESTART_PAGES) {
-      this.#bulkDone = false;
-      pagesIn(this.#copy);
-    } else if (!this.#threadBusy && pages - this.#pagesSeen >= THREAD_PAGES) {
-      this.#threadBusy = true;
-      this.#pagesSeen = pages;
-      this.#thread.postMessage("copy");
-    }
-    this.#bulkDone = false;
-    this.#setPressure(pages * PAGE_BYTES > this.#options.walBytesMax);
+    if (++this.#batches % LOOK_EVERY === 0) this.#consider();
   }
 
+  #consider(): void {
+    const { length, copied } = pagesIn(this.#look);
+    if (length < this.#pagesSeen) this.#pagesSeen = 0;
+    if (length - this.#pagesSeen >= THREAD_PAGES) this.#sendThread(length);
+    this.#setPressure((length - copied) * PAGE_BYTES > this.#options.walBytesMax);
+  }
+
+  #sendThread(length: number): void {
+    if (this.#threadBusy) return;
+    this.#threadBusy = true;
+    this.#pagesSeen = length;
+    this.#thread.postMessage("copy");
+  }
+
+  /** Comes between two batches. `copied` is false when the disk refused: a later run tries again. */
+  #threadDone(copied: boolean): void {
+    this.#threadBusy = false;
+    if (copied && pagesIn(this.#look).length >= RESTART_PAGES) this.#copyRest();
+    this.#consider();
+  }
+
+  #copyRest(): void {
+    try {
+      this.#copy.values();
+    } catch {
+      // a full disk: the log stays as it is, and grows until there is room
+    }
+  }
+
+  /** Over the limit the thread is sent until the log is copied, also when no batch comes. */
   #setPressure(over: boolean): void {
+    clearTimeout(this.#retry);
+    if (over) {
+      this.#retry = setTimeout(() => {
+        this.#sendThread(this.#pagesSeen);
+      }, RETRY_MS);
+    }
     if (over === this.#pressure) return;
     this.#pressure = over;
     this.#options.onPressure(over);
   }
 
   close(): void {
+    clearTimeout(this.#retry);
     this.#thread.terminate();
   }
 }
 
-/** Pages in the log, from the pragma's (busy, log, checkpointed). */
-const pagesIn = (pragma: { values(): unknown[][] }): number => Number(pragma.values()[0]?.[1] ?? 0);
+/** The log's length and how much of it is in the file, from the pragma's (busy, log, copied). */
+const pagesIn = (pragma: { values(): unknown[][] }): { length: number; copied: number } => {
+  const [, length, copied] = pragma.values()[0] ?? [];
+  return { length: Number(length ?? 0), copied: Number(copied ?? 0) };
+};

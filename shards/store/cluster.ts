@@ -1,11 +1,13 @@
 /** What is pinned in a shard's file, and what a new file begins with. */
 import type { Database } from "bun:sqlite";
+import { drizzle } from "drizzle-orm/bun-sqlite";
 import type { InstrumentSymbol, ShardName } from "../domain/brands.ts";
 import { describeShardMap, type ShardMap, symbolsThatMove } from "../domain/symbol-map.ts";
-import { UsageError } from "../process/failure.ts";
+import { invariant, UsageError } from "../process/failure.ts";
 import { randomId } from "../process/ids.ts";
 import type { Cursor } from "../protocol/hello.ts";
 import { chainHash, RECORD_TYPES, ZERO_HASH } from "../protocol/record.ts";
+import { cluster, epochClaim, journal, sequence, stream } from "./schema.ts";
 
 /** Compared with the configuration at every start. */
 export interface ClusterConfig {
@@ -34,33 +36,20 @@ export interface NewEpoch {
 /** Counters that a lost file may have given out and that central never saw. */
 const COUNTER_SAFETY = 1_000_000;
 
-interface ClusterRow {
-  readonly shard: string;
-  readonly shard_index: number;
-  readonly epoch: number;
-  readonly central_id: string;
-  readonly shard_map: string;
-  readonly shard_count: number;
-  readonly partition_count: number;
-  readonly risk: string;
-  readonly venue: string;
-}
-
 export const readPinned = (database: Database): Pinned | undefined => {
   const row = readRow(database);
-  return row === null ? undefined : { epoch: row.epoch, centralId: row.central_id };
+  return row && { epoch: row.epoch, centralId: row.centralId };
 };
 
-const readRow = (database: Database): ClusterRow | null =>
-  database.query("SELECT * FROM cluster WHERE id = 1").get() as ClusterRow | null;
+const readRow = (database: Database) => drizzle({ client: database }).select().from(cluster).get();
 
 /** Durable before central is asked: an answer that is lost can be asked for again. */
 export const readOrMakeClaim = (database: Database): string => {
-  database.prepare("INSERT OR IGNORE INTO epoch_claim VALUES (1, ?)").run(randomId());
-  const { claim_id } = database.query("SELECT claim_id FROM epoch_claim").get() as {
-    claim_id: string;
-  };
-  return claim_id;
+  const tables = drizzle({ client: database });
+  tables.insert(epochClaim).values({ id: 1, claimId: randomId() }).onConflictDoNothing().run();
+  const claim = tables.select().from(epochClaim).get();
+  invariant(claim !== undefined, "a new file has its claim");
+  return claim.claimId;
 };
 
 /** Makes the rows of a new file: its pins, and the first record of every partition's stream. */
@@ -72,39 +61,47 @@ export const beginEpoch = (
   now: number,
 ): void => {
   const { epoch, centralId, cursors } = grant;
-  const counter = epoch === 1 ? 0 : grant.orderCounter + backlogRecordsMax + COUNTER_SAFETY;
-  database
-    .transaction(() => {
-      database
-        .prepare("INSERT INTO cluster VALUES (1, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)")
-        .run(
-          config.shard,
-          config.shardIndex,
-          epoch,
-          centralId,
-          describeShardMap(config.shardMap),
-          config.shardMap.shards.length,
-          config.partitionCount,
-          config.risk,
-          config.venue,
-          now,
-        );
-      const journal = database.prepare("INSERT INTO journal VALUES (?, ?, ?, 1, ?, '', ?, ?)");
-      const stream = database.prepare("INSERT INTO stream VALUES (?, 1, ?, 0, 0)");
-      for (let partition = 0; partition < config.partitionCount; partition++) {
-        const before = cursors.find((cursor) => cursor.partition === partition);
-        const value = epochStarted(before);
-        const hash = chainHash(before?.hash ?? ZERO_HASH, value);
-        const type = RECORD_TYPES.indexOf("epoch_started");
-        journal.run(partition + 1, type, partition, now, value, hash);
-        stream.run(partition, hash);
-      }
-      database
-        .prepare("INSERT INTO sequence VALUES (1, ?, ?, 0)")
-        .run(counter, config.partitionCount);
-    })
-    .immediate();
+  const { shard, shardIndex, shardMap, partitionCount, risk, venue } = config;
+  const firstCounter = epoch === 1 ? 0 : grant.orderCounter + backlogRecordsMax + COUNTER_SAFETY;
+  drizzle({ client: database }).transaction((tables) => {
+    tables
+      .insert(cluster)
+      .values({
+        id: 1,
+        shard,
+        shardIndex,
+        epoch,
+        centralId,
+        shardMap: describeShardMap(shardMap),
+        shardCount: shardMap.shards.length,
+        partitionCount,
+        risk,
+        venue,
+        createdAt: now,
+      })
+      .run();
+    for (let partition = 0; partition < partitionCount; partition++) {
+      const before = cursors.find((cursor) => cursor.partition === partition);
+      const value = epochStarted(before);
+      const hash = chainHash(before?.hash ?? ZERO_HASH, value);
+      const record = { seq: 1, at: now, key: "", value, hash };
+      tables
+        .insert(journal)
+        .values({ ...record, commitSeq: partition + 1, type: EPOCH_STARTED, partition })
+        .run();
+      tables
+        .insert(stream)
+        .values({ partition, seq: 1, hash, replicatedSeq: 0, appliedSeq: 0 })
+        .run();
+    }
+    tables
+      .insert(sequence)
+      .values({ id: 1, orderCounter: firstCounter, commitSeq: partitionCount, appliedCommitSeq: 0 })
+      .run();
+  });
 };
+
+const EPOCH_STARTED = RECORD_TYPES.indexOf("epoch_started");
 
 const epochStarted = (cursor: Cursor | undefined): string =>
   JSON.stringify({
@@ -124,11 +121,11 @@ export const comparePinned = (
   path: string,
 ): void => {
   const row = readRow(database);
-  if (row === null) return;
+  if (row === undefined) return;
   const pins: readonly [string, string | number, string | number][] = [
     ["the shard's name", row.shard, config.shard],
-    ["partitionCount", row.partition_count, config.partitionCount],
-    ["the number of shards", row.shard_count, config.shardMap.shards.length],
+    ["partitionCount", row.partitionCount, config.partitionCount],
+    ["the number of shards", row.shardCount, config.shardMap.shards.length],
     ["risk", row.risk, config.risk],
     ["venue", row.venue, config.venue],
   ];
@@ -140,13 +137,13 @@ export const comparePinned = (
     );
   }
   const map = describeShardMap(config.shardMap);
-  if (row.shard_map === map) return;
-  const moved = symbolsThatMove(row.shard_map, config.shardMap, config.shard, symbolsWithRows());
+  if (row.shardMap === map) return;
+  const moved = symbolsThatMove(row.shardMap, config.shardMap, config.shard, symbolsWithRows());
   if (moved.length > 0) {
     throw new UsageError(
       `sharding: moves ${moved.join(", ")} away from ${config.shard}, whose file ${path} holds ` +
         "their orders. Put them back; moving symbols is not supported.",
     );
   }
-  database.prepare("UPDATE cluster SET shard_map = ? WHERE id = 1").run(map);
+  drizzle({ client: database }).update(cluster).set({ shardMap: map }).run();
 };

@@ -45,6 +45,14 @@ export class KeyTable {
     }
   }
 
+  /** Itself, or a smaller one with the same keys when it was made for many more. */
+  compacted(): KeyTable {
+    if (this.#count * 4 >= this.slots) return this;
+    const smaller = new KeyTable(Math.max(1, this.#count));
+    this.forEach(0, this.slots, (hash, commitSeq) => smaller.add(hash, commitSeq));
+    return smaller;
+  }
+
   /** Calls `visit` for the keys in slots `from` … `to - 1`. */
   forEach(from: number, to: number, visit: (hash: number, commitSeq: number) => void): void {
     for (let slot = from; slot < Math.min(to, this.slots); slot++) {

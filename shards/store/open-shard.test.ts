@@ -65,20 +65,20 @@ describe("a shard's file", () => {
   const PAGE = 4096;
 
   test("that a kill left is opened with everything in its log", async () => {
-    using folder = temporaryFolder();
+    const folder = temporaryFolder();
     const { path, commitSeq } = await killed(folder.path);
     expect(await outcomeOfOpening(path)).toBe(commitSeq);
   });
 
   test("whose log has a torn tail is opened with what is whole", async () => {
-    using folder = temporaryFolder();
+    const folder = temporaryFolder();
     const { path, commitSeq } = await killed(folder.path);
     truncateSync(`${path}-wal`, bytesOf(`${path}-wal`) - 100);
     expect(await outcomeOfOpening(path)).toBe(commitSeq - 400);
   });
 
   test("that is empty, all of it still in the log, is opened", async () => {
-    using folder = temporaryFolder();
+    const folder = temporaryFolder();
     const source = join(folder.path, "source.sqlite");
     const file = await openFile(source);
     file.run(orders("a", 10));
@@ -90,7 +90,7 @@ describe("a shard's file", () => {
   });
 
   test("that an interrupted checkpoint left short is opened: the log has the rest", async () => {
-    using folder = temporaryFolder();
+    const folder = temporaryFolder();
     const source = join(folder.path, "source.sqlite");
     const file = await openFile(source);
     file.database.exec("PRAGMA wal_checkpoint(TRUNCATE)");
@@ -143,14 +143,14 @@ describe("a shard's file", () => {
       /cannot be read \(SQLITE_CORRUPT[A-Z_]*\): it is damaged and is not served/,
     ],
   ])("that is %s is refused", async (_, damage, message) => {
-    using folder = temporaryFolder();
+    const folder = temporaryFolder();
     const { path } = await killed(folder.path);
     damage(path);
     expect(String(await outcomeOfOpening(path))).toMatch(message);
   });
 
   test("is not made whole by frames of an older log", async () => {
-    using folder = temporaryFolder();
+    const folder = temporaryFolder();
     const source = join(folder.path, "source.sqlite");
     const file = await openFile(source);
     file.run(orders("a", 400));
@@ -188,7 +188,7 @@ describe("what is pinned in the file", () => {
     ["risk", { risk: "margin" }, "risk none, the configuration says margin"],
     ["venue", { venue: "external" }, "venue none, the configuration says external"],
   ])("refuses another %s", async (_, config, message) => {
-    using folder = temporaryFolder();
+    const folder = temporaryFolder();
     const path = join(folder.path, "shard1.sqlite");
     await openWith(path, {});
     const opened = openWith(path, { config: config ?? {} });
@@ -205,7 +205,7 @@ describe("what is pinned in the file", () => {
   });
 
   test("lets a symbol without orders move, and remembers the new map", async () => {
-    using folder = temporaryFolder();
+    const folder = temporaryFolder();
     const path = join(folder.path, "shard1.sqlite");
     const file = await openFile(path);
     file.run(orders("a", 1));
@@ -218,7 +218,7 @@ describe("what is pinned in the file", () => {
   });
 
   test("refuses to move a symbol that has orders", async () => {
-    using folder = temporaryFolder();
+    const folder = temporaryFolder();
     const path = join(folder.path, "shard1.sqlite");
     const file = await openFile(path);
     file.run([place({ symbol: "BTCBUSD" })]);
@@ -229,7 +229,7 @@ describe("what is pinned in the file", () => {
   });
 
   test("refuses to move a symbol whose client order ids are still remembered", async () => {
-    using folder = temporaryFolder();
+    const folder = temporaryFolder();
     const path = join(folder.path, "shard1.sqlite");
     const file = await openFile(path, { orderRetentionMs: 1_000 });
     file.run([place({ symbol: "BTCBUSD", timeInForce: "IOC" })]);
@@ -247,7 +247,7 @@ describe("what is pinned in the file", () => {
 
 describe("a new file", () => {
   test("begins its epoch with one record in each partition, chained to the epoch before", async () => {
-    using folder = temporaryFolder();
+    const folder = temporaryFolder();
     const hash = "ab".repeat(32);
     const grant = {
       epoch: 3,
@@ -279,7 +279,7 @@ describe("a new file", () => {
   });
 
   test("that central never granted is asked for again, with the same claim", async () => {
-    using folder = temporaryFolder();
+    const folder = temporaryFolder();
     const path = join(folder.path, "shard1.sqlite");
     const claims: string[] = [];
     const open = (claimEpoch: (claimId: string) => Promise<typeof FIRST_EPOCH>) =>
@@ -306,7 +306,7 @@ describe("a new file", () => {
   });
 
   test("keeps the instruments that it knows as they are", async () => {
-    using folder = temporaryFolder();
+    const folder = temporaryFolder();
     const path = join(folder.path, "shard1.sqlite");
     const file = await openFile(path);
     file.database.exec(
@@ -321,7 +321,7 @@ describe("a new file", () => {
   });
 
   test("comes back with its open orders, and only those", async () => {
-    using folder = temporaryFolder();
+    const folder = temporaryFolder();
     const path = join(folder.path, "shard1.sqlite");
     const file = await openFile(path);
     file.run(orders("a", 5));

@@ -1,5 +1,5 @@
 import type { Database } from "bun:sqlite";
-import type { InstrumentSymbol, OrderId } from "../domain/brands.ts";
+import type { OrderId } from "../domain/brands.ts";
 import { isOpen, type Order } from "../domain/order.ts";
 
 /** In the order of the table's columns. */
@@ -136,11 +136,6 @@ export class OrderRows {
       )
       .all() as OrderRow[];
     return rows.map(orderOf);
-  }
-
-  symbols(): InstrumentSymbol[] {
-    const rows = this.#database.query("SELECT DISTINCT symbol FROM orders").values();
-    return rows.map(([symbol]) => String(symbol) as InstrumentSymbol);
   }
 
   /**

@@ -125,7 +125,7 @@ class Bench {
 
 describe("outcomes", () => {
   test("are found for their retention, over generations, restarts and failed batches", () => {
-    using folder = temporaryFolder();
+    const folder = temporaryFolder();
     const random = randomOf(printedSeed("outcomes"));
     const retentionMs = 60_000;
     const options = { generationSize: 8_192, retentionMs };
@@ -174,7 +174,7 @@ describe("outcomes", () => {
   });
 
   test("with the same hash are all candidates, the newest first, wherever they are", () => {
-    using folder = temporaryFolder();
+    const folder = temporaryFolder();
     const options = { generationSize: 1_000, retentionMs: 1e9 };
     const bench = new Bench(join(folder.path, "a.sqlite"), options);
     for (let n = 0; n < 12; n++) {
@@ -190,7 +190,7 @@ describe("outcomes", () => {
   });
 
   test("are gone, rows and all, some time after their retention", () => {
-    using folder = temporaryFolder();
+    const folder = temporaryFolder();
     const options = { generationSize: 8_192, retentionMs: 1_000 };
     const bench = new Bench(join(folder.path, "a.sqlite"), options);
     bench.run(Array.from({ length: 8_192 }, (_, i) => hashKey(`old ${i}`)));
@@ -208,7 +208,7 @@ describe("outcomes", () => {
   });
 
   test("of a quiet shard are indexed and dropped as fast as they grow old", () => {
-    using folder = temporaryFolder();
+    const folder = temporaryFolder();
     // A lone order in each batch; a generation is sealed by its age, with 125 keys in it.
     const options = { generationSize: 30_000, retentionMs: 1_000_000 };
     const bench = new Bench(join(folder.path, "a.sqlite"), options);
@@ -225,7 +225,7 @@ describe("outcomes", () => {
   });
 
   test("of a file that was written with larger generations are loaded", () => {
-    using folder = temporaryFolder();
+    const folder = temporaryFolder();
     const path = join(folder.path, "a.sqlite");
     const bench = new Bench(path, { generationSize: 100_000, retentionMs: 1e9 });
     for (let n = 0; n < 50; n++) {

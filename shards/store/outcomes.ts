@@ -33,6 +33,13 @@ interface Sealed {
   filter: BloomFilter | null;
 }
 
+/** A generation whose keys leave the index; those with a hash below `hashesGone` have left. */
+interface Dropping {
+  readonly generation: number;
+  readonly records: number;
+  hashesGone: number;
+}
+
 /** A sealed generation whose keys are on their way into the index. */
 interface Moving {
   readonly sealed: Sealed;
@@ -58,7 +65,7 @@ export class Outcomes {
   #filling: Filling;
   #moving: Moving[] = [];
   #sealed: Sealed[] = [];
-  #dropping: { readonly generation: number; hashesGone: number } | null = null;
+  #dropping: Dropping | null = null;
   /** No key below is in `outcome_key` any more. */
   #keysFrom: number;
   readonly #insertKey;
@@ -110,7 +117,7 @@ export class Outcomes {
     if (keysTo > this.#keysFrom) this.#deleteKeys.run(keysTo);
     const dropping = this.#dropping;
     if (dropping !== null) {
-      this.#deleteIndex.run(dropping.generation, dropping.hashesGone + hashStep(budget));
+      this.#deleteIndex.run(dropping.generation, dropping.hashesGone + hashStep(dropping, budget));
     }
   }
 
@@ -122,7 +129,8 @@ export class Outcomes {
     filling.newestAt = now;
     const budget = moveBudget(keys.length);
     this.#keysFrom = Math.max(this.#keysFrom, this.#keysDroppedTo(budget));
-    if (this.#dropping !== null) this.#dropping.hashesGone += hashStep(budget);
+    const dropping = this.#dropping;
+    if (dropping !== null) dropping.hashesGone += hashStep(dropping, budget);
     const moving = this.#moving[0];
     if (moving === undefined) return;
     const from = moving.nextSlot;
@@ -160,8 +168,8 @@ export class Outcomes {
     const sealed = { generation, firstCommitSeq, lastCommitSeq, newestAt, filter: null };
     this.#sealed.push(sealed);
     const filter = BloomFilter.forKeys(table.count);
-    this.#moving.push({ sealed, table, filter, nextSlot: 0 });
-    this.#filling = this.#empty(next, lastCommitSeq + 1);
+    this.#moving.push({ sealed, table: table.compacted(), filter, nextSlot: 0 });
+    this.#filling = this.#empty(next, lastCommitSeq + 1, 0);
   }
 
   #finishMove(moving: Moving): void {
@@ -179,9 +187,10 @@ export class Outcomes {
   #dropOldest(now: number): void {
     const oldest = this.#sealed[0];
     if (this.#dropping === null) {
-      if (oldest?.filter == null || now - oldest.newestAt < this.#options.retentionMs) return;
+      if (oldest?.filter == null || now - oldest.newestAt <= this.#options.retentionMs) return;
       this.#sealed.shift();
-      this.#dropping = { generation: oldest.generation, hashesGone: 0 };
+      const { generation } = oldest;
+      this.#dropping = { generation, records: recordsIn(oldest), hashesGone: 0 };
     } else if (this.#dropping.hashesGone > 2 ** HASH_BITS) {
       this.#database
         .prepare("DELETE FROM outcome_generation WHERE generation = ?")
@@ -201,8 +210,9 @@ export class Outcomes {
       .run(generation, firstCommitSeq);
   }
 
-  #empty(generation: number, firstCommitSeq: number): Filling {
-    const table = new KeyTable(this.#options.generationSize + OVERSHOOT);
+  #empty(generation: number, firstCommitSeq: number, storedKeysMax: number): Filling {
+    const size = Math.max(this.#options.generationSize, storedKeysMax);
+    const table = new KeyTable(size + OVERSHOOT);
     return { generation, table, firstCommitSeq, firstAt: 0, newestAt: 0 };
   }
 
@@ -225,9 +235,11 @@ export class Outcomes {
     const last = rows.at(-1);
     if (last === undefined) {
       this.#insertGeneration(1, nextCommitSeq);
-      return this.#empty(1, nextCommitSeq);
+      return this.#empty(1, nextCommitSeq, 0);
     }
-    const filling = this.#empty(last.generation, last.first_commit_seq);
+    // A start with a smaller size finds a generation that is over it: it is sealed next.
+    const storedKeysMax = nextCommitSeq - last.first_commit_seq;
+    const filling = this.#empty(last.generation, last.first_commit_seq, storedKeysMax);
     this.#fill(filling.table, filling.firstCommitSeq, nextCommitSeq);
     const bounds = this.#database
       .query(
@@ -241,8 +253,7 @@ export class Outcomes {
   }
 
   #reload(sealed: Sealed): Moving {
-    const count = sealed.lastCommitSeq - sealed.firstCommitSeq + 1;
-    const table = new KeyTable(Math.min(count, this.#options.generationSize + OVERSHOOT));
+    const table = new KeyTable(recordsIn(sealed));
     this.#fill(table, sealed.firstCommitSeq, sealed.lastCommitSeq + 1);
     return { sealed, table, filter: BloomFilter.forKeys(table.count), nextSlot: 0 };
   }
@@ -275,10 +286,12 @@ const OVERSHOOT = 8192;
 
 const moveBudget = (outcomes: number): number => Math.max(MOVE_MIN, MOVE_FACTOR * outcomes);
 
-/** The part of all hashes in which a generation of the usual size has `budget` keys. */
-const hashStep = (budget: number): number =>
-  Math.floor((budget / TYPICAL_GENERATION) * 2 ** HASH_BITS);
-const TYPICAL_GENERATION = 1_000_000;
+/** The part of all hashes in which this generation has at most `budget` keys. */
+const hashStep = (dropping: Dropping, budget: number): number =>
+  Math.ceil((budget / dropping.records) * 2 ** HASH_BITS);
+
+/** An upper bound of its keys. */
+const recordsIn = (sealed: Sealed): number => sealed.lastCommitSeq - sealed.firstCommitSeq + 1;
 
 const firstKey = (database: Database): number | null =>
   (

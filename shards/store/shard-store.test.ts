@@ -55,7 +55,7 @@ describe("an answer's body", () => {
   const commands = requests.map((request): Command => ({ kind: "place", accountId, request }));
 
   test("is the same text at acceptance, in the journal, on a replay and after a restart", async () => {
-    using folder = temporaryFolder();
+    const folder = temporaryFolder();
     const path = join(folder.path, "shard1.sqlite");
     const file = await openFile(path);
     const answers = file.run(commands);
@@ -79,7 +79,7 @@ describe("an answer's body", () => {
   });
 
   test("belongs to its key also when every key has the same hash", async () => {
-    using folder = temporaryFolder();
+    const folder = temporaryFolder();
     const file = await openFile(join(folder.path, "shard1.sqlite"), { hashKey: () => 7 });
     const keys = Array.from({ length: 40 }, (_, i) =>
       place(
@@ -96,7 +96,7 @@ describe("an answer's body", () => {
   });
 
   test("is forgotten after the retention: the id is new then", async () => {
-    using folder = temporaryFolder();
+    const folder = temporaryFolder();
     const options = { outcomeRetentionMs: 1_000 };
     const file = await openFile(join(folder.path, "shard1.sqlite"), options);
     const { body } = first(file.run([named("a")]));
@@ -140,7 +140,7 @@ const copyFile = (from: string, to: string): void => {
 
 describe("a crash", () => {
   test("leaves exactly the committed batches, whatever was copied back of the log", async () => {
-    using folder = temporaryFolder();
+    const folder = temporaryFolder();
     const random = randomOf(printedSeed("crash between commits"));
     const path = join(folder.path, "shard1.sqlite");
     const file = await openFile(path);
@@ -160,7 +160,7 @@ describe("a crash", () => {
   });
 
   test("in the middle of the log's tail leaves a prefix of the batches, each whole", async () => {
-    using folder = temporaryFolder();
+    const folder = temporaryFolder();
     const random = randomOf(printedSeed("crash in the log"));
     const path = join(folder.path, "shard1.sqlite");
     const file = await openFile(path);
@@ -200,7 +200,7 @@ describe("a full disk", () => {
     Array.from({ length: 50 }, (_, i) => named(`${name}-${i}`));
 
   test("loses a batch for certain, and the next one goes once there is room", async () => {
-    using folder = temporaryFolder();
+    const folder = temporaryFolder();
     const path = join(folder.path, "shard1.sqlite");
     const file = await openFile(path);
     file.run(crowd("a"));
@@ -230,7 +230,7 @@ describe("a full disk", () => {
   });
 
   test("that is met between two batches is waited for", async () => {
-    using folder = temporaryFolder();
+    const folder = temporaryFolder();
     const options = { outcomeGenerationSize: 4_000 };
     const file = await openFile(join(folder.path, "shard1.sqlite"), options);
     const maintain = file.store.maintain.bind(file.store);
@@ -244,8 +244,9 @@ describe("a full disk", () => {
     expect(file.number("SELECT count(*) FROM outcome_index")).toBe(4_000);
     expect(file.number("PRAGMA freelist_count")).toBe(0);
     fill(file);
+    const refused = expect.objectContaining({ code: "maintenance_failed", retryable: true });
     const indexed = "SELECT count(*) FROM outcome_generation WHERE filter IS NOT NULL";
-    maintain(file.now);
+    expect(() => maintain(file.now)).toThrow(refused);
     expect(file.number(indexed)).toBe(0);
     expect(file.run([named("k-0")])).toMatchObject([{ status: 200 }]);
     makeRoom(file);
@@ -258,7 +259,7 @@ describe("a full disk", () => {
 
 describe("a finished order's row", () => {
   test("goes once central has it and its retention is over; open ones never", async () => {
-    using folder = temporaryFolder();
+    const folder = temporaryFolder();
     const path = join(folder.path, "shard1.sqlite");
     const file = await openFile(path, { orderRetentionMs: 10_000 });
     const ids = (): number[] =>
@@ -296,7 +297,7 @@ describe("a finished order's row", () => {
   });
 
   test("goes with later batches when there are more than one batch may delete", async () => {
-    using folder = temporaryFolder();
+    const folder = temporaryFolder();
     const file = await openFile(join(folder.path, "shard1.sqlite"), { orderRetentionMs: 1_000 });
     file.run(Array.from({ length: 500 }, (_, i) => named(`n${i}`, { timeInForce: "IOC" })));
     file.run([named("open")]);
@@ -319,7 +320,7 @@ describe("the journal", () => {
   });
 
   test("keeps what central lacks, however old it is", async () => {
-    using folder = temporaryFolder();
+    const folder = temporaryFolder();
     const options = { outcomeRetentionMs: 1_000, outcomeGenerationSize: 1_000 };
     const file = await openFile(join(folder.path, "shard1.sqlite"), options);
     file.applied(PARTITIONS + 2);
@@ -334,7 +335,7 @@ describe("the journal", () => {
   });
 
   test("keeps every outcome for its retention, whatever central has", async () => {
-    using folder = temporaryFolder();
+    const folder = temporaryFolder();
     const options = { outcomeRetentionMs: 1_000, outcomeGenerationSize: 1_000 };
     const path = join(folder.path, "shard1.sqlite");
     let file = await openFile(path, options);
@@ -355,7 +356,7 @@ describe("the journal", () => {
   });
 
   test("is read by the relay in commit order, with the ends of its streams", async () => {
-    using folder = temporaryFolder();
+    const folder = temporaryFolder();
     const file = await openFile(join(folder.path, "shard1.sqlite"));
     file.run(SYMBOLS.map((symbol) => named("a", { symbol })));
     expect(faultsOf(recordsOf(file))).toEqual([]);

@@ -5,12 +5,13 @@
 import type { Database } from "bun:sqlite";
 import { statfsSync, statSync } from "node:fs";
 import { dirname } from "node:path";
+import { drizzle } from "drizzle-orm/bun-sqlite";
 import type { OrderId } from "../domain/brands.ts";
 import type { Outcome } from "../domain/decide.ts";
 import type { Instrument } from "../domain/instrument.ts";
 import type { Order } from "../domain/order.ts";
 import { CommitError } from "../process/commit-error.ts";
-import { codeOf } from "../process/failure.ts";
+import { codeOf, invariant, OperatingError } from "../process/failure.ts";
 import type { CommittedRecord } from "../protocol/record.ts";
 import type {
   BatchWrites,
@@ -23,6 +24,7 @@ import type { Checkpointer } from "./checkpointer.ts";
 import { Journal } from "./journal.ts";
 import { OrderRows } from "./order-rows.ts";
 import { Outcomes } from "./outcomes.ts";
+import { instrument, sequence, stream } from "./schema.ts";
 
 export interface StoreOptions {
   readonly path: string;
@@ -184,8 +186,11 @@ export class ShardStore implements WriterStore {
       this.#outcomes.maintain(this.#lastCommitSeq, now);
       this.#checkpointer.afterBatch();
     } catch (error) {
-      // Nothing depends on it yet: what the disk refuses now is tried again after the next batch.
       if (!isDiskFailure(error)) throw error;
+      throw new OperatingError("maintenance_failed", "maintain file", {
+        retryable: true,
+        cause: error,
+      });
     }
   }
 
@@ -225,37 +230,28 @@ export class ShardStore implements WriterStore {
 
 /** Reads what the writer keeps in memory. */
 export const loadShard = (database: Database): Loaded => {
-  const { order_counter, commit_seq, applied_commit_seq } = database
-    .query("SELECT * FROM sequence WHERE id = 1")
-    .get() as { order_counter: number; commit_seq: number; applied_commit_seq: number };
-  const streams = database.query("SELECT * FROM stream ORDER BY partition").all() as {
-    partition: number;
-    seq: number;
-    hash: string;
-    replicated_seq: number;
-    applied_seq: number;
-  }[];
-  const instruments = database.query("SELECT definition FROM instrument").values();
+  const tables = drizzle({ client: database });
+  const counters = tables.select().from(sequence).get();
+  invariant(counters !== undefined, "a shard's file has its sequences");
+  const { orderCounter, commitSeq, appliedCommitSeq } = counters;
+  const definitions = tables.select({ definition: instrument.definition }).from(instrument).all();
   return {
-    orderCounter: order_counter,
-    commitSeq: commit_seq,
-    appliedCommitSeq: applied_commit_seq,
-    streams: streams.map((s) => ({
-      partition: s.partition,
-      seq: s.seq,
-      hash: s.hash,
-      replicatedSeq: s.replicated_seq,
-      appliedSeq: s.applied_seq,
-    })),
+    orderCounter,
+    commitSeq,
+    appliedCommitSeq,
+    streams: tables.select().from(stream).orderBy(stream.partition).all(),
     openOrders: new OrderRows(database).loadOpen(),
-    instruments: instruments.map(([definition]) => JSON.parse(String(definition)) as Instrument),
+    instruments: definitions.map(({ definition }) => JSON.parse(definition) as Instrument),
   };
 };
 
 /** Stores the instruments that the file does not know yet; those it knows stay as they are. */
 export const seedInstruments = (database: Database, instruments: readonly Instrument[]): void => {
-  const insert = database.prepare("INSERT OR IGNORE INTO instrument VALUES (?, ?, ?)");
-  database.transaction(() => {
-    for (const i of instruments) insert.run(i.symbol, i.version, JSON.stringify(i));
-  })();
+  const rows = instruments.map((one) => ({
+    symbol: one.symbol,
+    version: one.version,
+    definition: JSON.stringify(one),
+  }));
+  if (rows.length === 0) return;
+  drizzle({ client: database }).insert(instrument).values(rows).onConflictDoNothing().run();
 };

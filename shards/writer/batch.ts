@@ -76,7 +76,7 @@ const perform = (
       for (const event of decision.events) overlay.add(event);
       const cancelled = decision.events.map(({ order }) => String(order.orderId));
       const body = JSON.stringify({ shard: state.shard, status: 200, cancelled });
-      return { status: 200, kind: "final", place: decision.events.at(-1)?.stamp ?? null, body };
+      return { status: 200, kind: "final", place: null, body };
     }
     case "refused":
       return problemAnswer(decision.problem);

@@ -41,7 +41,7 @@ export interface FileSizes {
 export interface WriterStore {
   /** One transaction, durable when it returns. Throws CommitError of shards/process. */
   commit(batch: BatchWrites): void;
-  /** Background work between batches: checkpoints, generations. */
+  /** Background work between batches. Throws a retryable OperatingError when the disk refuses. */
   maintain(now: number): void;
   findOutcome(key: OutcomeLookup, now: number): Outcome | undefined;
   /** Open or terminal, as last committed. */

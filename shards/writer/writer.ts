@@ -6,7 +6,7 @@ import type { Command } from "../domain/command.ts";
 import type { Problem } from "../domain/problem.ts";
 import type { Clock } from "../process/clock.ts";
 import { CommitError } from "../process/commit-error.ts";
-import { reasonOf } from "../process/failure.ts";
+import { OperatingError, reasonOf } from "../process/failure.ts";
 import type { Logger } from "../process/logger.ts";
 import type { Answer, ShardTiming } from "../protocol/answer.ts";
 import type { Admission } from "./admission.ts";
@@ -117,6 +117,8 @@ export class Writer {
       case "answer":
         for (const draft of this.#batch) draft.sender.answer({ ...draft, timing: this.#timing });
         this.#batch = [];
+        // The answers leave with the microtasks that they queued; the rest can wait for them.
+        queueMicrotask(() => this.#maintain());
         return;
       case "answer_lost":
         this.#answerAll({
@@ -177,8 +179,18 @@ export class Writer {
     const changed = overlay.apply();
     metrics.observeBatch(batch.length, counts, (endMs - decidedMs) / 1000);
     this.#options.onCommitted(changed, state.commitSeq, now);
-    store.maintain(now);
     return "committed";
+  }
+
+  /** What the disk refuses here nothing depends on yet: it is tried again after the next batch. */
+  #maintain(): void {
+    const { store, clock, logger } = this.#options;
+    try {
+      store.maintain(clock.now());
+    } catch (error) {
+      if (!(error instanceof OperatingError)) throw error;
+      logger.warn({ err: error }, "background work on the file waits");
+    }
   }
 
   /** Drops what nobody waits for any more, and new orders that have waited too long. */

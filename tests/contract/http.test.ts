@@ -172,7 +172,7 @@ describe("a path that is nowhere", () => {
     "/docs/../app",
     "/docs/swagger-ui.css.map",
     "/.env",
-    `/${"a".repeat(4000)}`,
+    "/aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa",
   ])("%s is 404 not_found", async (path) => {
     const { status, json } = await running.client.send("GET", path, { account: null });
     expect([status, json.code]).toEqual([404, "not_found"]);
@@ -294,6 +294,17 @@ describe("on the wire", () => {
     for (const id of ids) expect([id, await isStored(id)]).toEqual([id, false]);
   });
 
+  test("a body that takes longer than the deadline of an answer is placed all the same", async () => {
+    const order = orderText();
+    const slow = await openWire(running.client.address);
+    slow.write(`${await head(`Content-Length: ${order.length}\r\n`)}${order.slice(0, 20)}`);
+    // Longer than the deadline: the sender's own time, so nothing here can tell that it is over.
+    await Bun.sleep(1_100);
+    slow.write(order.slice(20));
+    expect((await slow.answer())?.status).toBe(201);
+    slow.destroy();
+  });
+
   test("a slow sender is waited for, byte by byte; a silent one is let go", async () => {
     const order = orderText();
     const slow = await openWire(running.client.address);
@@ -310,23 +321,25 @@ describe("on the wire", () => {
     await silent.closed;
   });
 
-  test.each([
-    "Content-Length: -5",
-    "Content-Length: five",
-    "Content-Length: 5, 6",
-    "Content-Length: 5\r\nContent-Length: 6",
-    "Content-Length: 99999999999999999999",
-    "Content-Length: 5\r\nTransfer-Encoding: chunked",
-    "Content-Length: 1e3",
-    "Content-Length: ",
-    "Transfer-Encoding: gzip, sideways",
-    "Content-Length : 5",
-    "no colon",
-    ": no name",
-    "a\0b: c",
-    `X-Long: ${"x".repeat(100_000)}`,
-    "X: y\r\n".repeat(5000),
-  ])("the header %p is refused or let be, and never a failure", async (header) => {
+  test.each(
+    [
+      "Content-Length: -5",
+      "Content-Length: five",
+      "Content-Length: 5, 6",
+      "Content-Length: 5\r\nContent-Length: 6",
+      "Content-Length: 99999999999999999999",
+      "Content-Length: 5\r\nTransfer-Encoding: chunked",
+      "Content-Length: 1e3",
+      "Content-Length: ",
+      "Transfer-Encoding: gzip, sideways",
+      "Content-Length : 5",
+      "no colon",
+      ": no name",
+      "a\0b: c",
+      ["one of 100,000 bytes", `X-Long: ${"x".repeat(100_000)}`],
+      ["5,000 of them", "X: y\r\n".repeat(5000)],
+    ].map((one) => (typeof one === "string" ? [one, one] : one)),
+  )("the header %s is refused or let be, and never a failure", async (_, header) => {
     const wire = await openWire(running.client.address);
     wire.write(`${await head(`${header.slice(0, 100_000)}\r\n`)}hello`);
     wire.end();
@@ -372,7 +385,6 @@ describe("on the wire", () => {
     ["/\xff\xfe", 404],
     ["/a<b>'\"", 404],
     ["http://else.example/v1/time", 200],
-    [`/${"a".repeat(10_000)}`, 404],
   ])("the path %p is %d", async (path, status) => {
     expect(await statusOf(`GET ${path} HTTP/1.1\r\nHost: x\r\n\r\n`)).toBe(status);
   });

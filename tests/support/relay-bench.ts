@@ -1,5 +1,4 @@
 /** For unit tests of the relay: a journal in memory, and a central that can be told to fail. */
-import { systemClock } from "../../shards/process/clock.ts";
 import { OperatingError } from "../../shards/process/failure.ts";
 import { createLogger } from "../../shards/process/logger.ts";
 import type { Cursor } from "../../shards/protocol/hello.ts";
@@ -176,7 +175,6 @@ export const relayBench = (outbox = new FakeOutbox(), central = new FakeCentral(
     outbox,
     transport: central,
     centralId: CENTRAL,
-    clock: systemClock,
     logger: createLogger("test", "silent"),
     onReport: noted(reports),
     onIdle: () => {

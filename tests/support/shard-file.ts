@@ -1,5 +1,6 @@
 /** For unit tests of the shard: a real file in a folder of its own, written as the writer does. */
 import type { Database } from "bun:sqlite";
+import { onTestFinished } from "bun:test";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -34,10 +35,11 @@ export const FIRST_EPOCH: NewEpoch = {
 
 export const DAY_MS = 86_400_000;
 
-/** A folder that is gone when the test is over: `using folder = temporaryFolder()`. */
-export const temporaryFolder = (): Disposable & { readonly path: string } => {
+/** A folder that is gone when the test that asked for it is over. */
+export const temporaryFolder = (): { readonly path: string } => {
   const path = mkdtempSync(join(tmpdir(), "sluice-shard-"));
-  return { path, [Symbol.dispose]: () => rmSync(path, { recursive: true, force: true }) };
+  onTestFinished(() => rmSync(path, { recursive: true, force: true }));
+  return { path };
 };
 
 export interface FileOptions extends Partial<StoreOptions> {

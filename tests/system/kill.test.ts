@@ -1,5 +1,7 @@
 /** kill -9 in the middle of load: nothing acknowledged is lost, nothing is there twice. */
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { statSync } from "node:fs";
+import { join } from "node:path";
 import { expectFiles, expectInCentral, expectKept } from "../support/ledger.ts";
 import { Load, type SentOrder } from "../support/load.ts";
 import { endAll, makeFolder } from "../support/processes.ts";
@@ -13,6 +15,8 @@ const ROUND_MS_MAX = 120_000;
 const BEFORE_MIN = 300;
 const BEFORE_MAX = 2500;
 const AFTER = 300;
+/** The log also begins anew now and then; the kill then comes at any moment. */
+const WRITE_MS_MAX = 500;
 
 /** A machine that is busy with the tests may let orders wait longer than a client likes. */
 const SETTINGS = { SHARD_INTAKE_WAIT_MAX: "4s" };
@@ -30,6 +34,16 @@ const cases: readonly Case[] = [
   { name: "a writer and the api", killed: ["shard1", "api"], untouched: [] },
   { name: "the applier", killed: ["applier"], untouched: ["BTCUSDT", "ETHUSDT", "SOLUSDT"] },
 ];
+
+/**
+ * Returns right after the file was written to. Its writer is then in the sync of a batch: killed
+ * there, the batch is stored and nobody has been told. Without a pause, which would come too late.
+ */
+const awaitWrite = (file: string): void => {
+  const before = statSync(file).size;
+  const giveUpAt = performance.now() + WRITE_MS_MAX;
+  while (statSync(file).size === before && performance.now() < giveUpAt);
+};
 
 describe.each([...cases])("under 200 connections, with $name killed by -9", (one) => {
   const orders: SentOrder[] = [];
@@ -50,6 +64,7 @@ describe.each([...cases])("under 200 connections, with $name killed by -9", (one
         const seed = printedSeed(`${one.name} killed, round ${round}`);
         const load = await Load.start({ url: dev.url, seed, connections: CONNECTIONS });
         await load.moreAcked(wholeOf(randomOf(seed), BEFORE_MIN, BEFORE_MAX));
+        awaitWrite(join(dataDir, "shard1.sqlite-wal"));
         const kills = one.killed.map((part) => dev.kill(part));
         for (const kill of kills) await kill.recovered();
         await load.moreAcked(AFTER, "BTCUSDT");
