@@ -12,7 +12,7 @@ import type { Order } from "../../shards/domain/order.ts";
 import { renderOrder } from "../../shards/domain/order-body.ts";
 import { systemClock } from "../../shards/process/clock.ts";
 import { openSqliteStore } from "./embedded/sqlite-store.ts";
-import { type HistoryQuery, type OrderHistory, openSqliteHistory } from "./history.ts";
+import { type HistoryQuery, openSqliteHistory } from "./history.ts";
 import type { CentralStore } from "./store.ts";
 import { TestShard } from "./test-shard.ts";
 
@@ -24,7 +24,7 @@ const ETH = "ETHUSDT" as InstrumentSymbol;
 let folder: string;
 let path: string;
 let store: CentralStore;
-let history: OrderHistory;
+let history: ReturnType<typeof openSqliteHistory>;
 let shard: TestShard;
 
 beforeEach(async () => {

@@ -53,11 +53,11 @@ export interface OrderHistory {
     clientOrderId: ClientOrderId,
   ): Promise<string | undefined>;
   page(query: HistoryQuery): Promise<HistoryPage>;
-  close(): void;
 }
 
 /** Opens the file at the first question, since the applier may not have made it yet. */
-export const openSqliteHistory = (path: string): OrderHistory => new SqliteHistory(path);
+export const openSqliteHistory = (path: string): OrderHistory & { close(): void } =>
+  new SqliteHistory(path);
 
 /** Rows that a search by client id looks at in one go: about 5 ms. */
 const FIND_SLICE = 500;

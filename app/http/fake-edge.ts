@@ -12,17 +12,19 @@ import type {
 import { shardIndexOf } from "../../shards/domain/brands.ts";
 import type { Problem } from "../../shards/domain/problem.ts";
 import type { Clock } from "../../shards/process/clock.ts";
-import { OperatingError } from "../../shards/process/failure.ts";
 import { createLogger } from "../../shards/process/logger.ts";
 import { createRegistry } from "../../shards/process/metrics.ts";
 import type { Answer } from "../../shards/protocol/answer.ts";
 import type { Operation } from "../../shards/protocol/operation.ts";
 import type { ShardStatus } from "../../shards/protocol/status.ts";
+import type { HistoryQuery, OrderHistory } from "../central/history.ts";
+import type { DurabilityLevel } from "../routing/progress-board.ts";
+import type { ShardRouter } from "../routing/router.ts";
+import { type RoutingCode, RoutingError } from "../routing/routing-error.ts";
 import { loadKeys } from "../tokens/keys.ts";
 import { signToken } from "../tokens/sign.ts";
 import { createTokenVerifier, type Scope } from "../tokens/verifier.ts";
 import { type Api, type ApiOptions, createApi } from "./app.ts";
-import type { Durability, HistoryQuery, OrderHistory, RoutingCode, ShardRouter } from "./ports.ts";
 
 const NOW = 1_790_000_000_000;
 const SECRET = "a secret of the tests, 32 bytes+";
@@ -65,8 +67,8 @@ export const problemAnswer = (problem: Problem): Answer => ({
   place: null,
 });
 
-export const routingFailure = (code: RoutingCode): OperatingError =>
-  new OperatingError(code, "the socket is closed", { retryable: true });
+export const routingFailure = (code: RoutingCode): RoutingError =>
+  new RoutingError(code, "the socket is closed");
 
 export const shardStatus = (shard: string, state: ShardStatus["state"] = "filling") =>
   ({
@@ -94,7 +96,7 @@ export class FakeRouter implements ShardRouter {
   readonly waited: string[] = [];
   respond: Respond = () => answer(201, ORDER_BODY);
   /** What a wait ends with. */
-  reached: Durability | Error = "central";
+  reached: DurabilityLevel | Error = "central";
 
   shardOfSymbol(symbol: InstrumentSymbol): ShardName {
     return (symbol === "BTCUSDT" ? "shard1" : "shard2") as ShardName;
@@ -109,7 +111,7 @@ export class FakeRouter implements ShardRouter {
     return this.respond(operation, shard);
   }
 
-  async waitFor(shard: ShardName, _: unknown, level: Durability): Promise<Durability> {
+  async waitFor(shard: ShardName, _: unknown, level: DurabilityLevel): Promise<DurabilityLevel> {
     this.waited.push(`${shard} ${level}`);
     if (this.reached instanceof Error) throw this.reached;
     return this.reached;

@@ -1,8 +1,7 @@
 import { CODES, type Code, type Context } from "../../shards/domain/codes.ts";
 import { type FieldError, type Problem, renderProblem } from "../../shards/domain/problem.ts";
-import { codeOf } from "../../shards/process/failure.ts";
 import type { Answer } from "../../shards/protocol/answer.ts";
-import { ROUTING_CODES, type RoutingCode } from "./ports.ts";
+import { type RoutingCode, RoutingError } from "../routing/routing-error.ts";
 
 const JSON_TYPE = "application/json";
 const PROBLEM_TYPE = "application/problem+json";
@@ -76,8 +75,8 @@ export const routingProblem = (
   shard: string,
   unknownContext: Context = {},
 ): Problem | undefined => {
-  const code = ROUTING_CODES.find((known) => known === codeOf(error));
-  if (code === undefined) return undefined;
+  if (!(error instanceof RoutingError)) return undefined;
+  const { code } = error;
   const context = code === "outcome_unknown" ? { shard, ...unknownContext } : { shard };
   return { code, detail: ROUTING_DETAILS[code], context };
 };

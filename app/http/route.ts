@@ -1,8 +1,9 @@
 import type { Clock } from "../../shards/process/clock.ts";
 import type { Logger } from "../../shards/process/logger.ts";
+import type { OrderHistory } from "../central/history.ts";
+import type { ShardRouter } from "../routing/router.ts";
 import type { Scope } from "../tokens/verifier.ts";
 import type { Call } from "./call.ts";
-import type { OrderHistory, ShardRouter } from "./ports.ts";
 import type { OrderLimit } from "./rate-limit.ts";
 import type { Reply } from "./reply.ts";
 

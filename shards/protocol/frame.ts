@@ -34,6 +34,17 @@ export class FrameError extends Error {
 
 const shown = (text: string): string => JSON.stringify(text.slice(0, 80));
 
+/** Reads a frame's only entry as JSON of this shape; what else is in it is refused. */
+export const entryReader =
+  <T>(what: string, schema: { parse(value: unknown): T }) =>
+  (entries: readonly string[]): T => {
+    try {
+      return schema.parse(JSON.parse(entries[0] ?? ""));
+    } catch (error) {
+      throw new FrameError(`${what} that cannot be read`, { cause: error });
+    }
+  };
+
 /** An entry's head (a JSON array) and its body, kept apart by a tab. */
 export const joinEntry = (head: readonly unknown[], body: string): string =>
   `${JSON.stringify(head)}\t${body}`;

@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { FrameError } from "./frame.ts";
+import { entryReader } from "./frame.ts";
 
 /** The first message each way on every connection between our processes. */
 export const HELLO = "hello";
@@ -39,19 +39,9 @@ const applierWelcomeSchema = z.strictObject({
 /** What central says to a shard's relay that has connected: where it stands with that shard. */
 export type ApplierWelcome = z.infer<typeof applierWelcomeSchema>;
 
-const reader =
-  <T>(schema: z.ZodType<T>) =>
-  (entries: readonly string[]): T => {
-    try {
-      return schema.parse(JSON.parse(entries[0] ?? ""));
-    } catch (error) {
-      throw new FrameError("a greeting that cannot be read", { cause: error });
-    }
-  };
-
-export const readHello = reader(helloSchema);
-export const readShardWelcome = reader(shardWelcomeSchema);
-export const readApplierWelcome = reader(applierWelcomeSchema);
+export const readHello = entryReader("a greeting", helloSchema);
+export const readShardWelcome = entryReader("a greeting", shardWelcomeSchema);
+export const readApplierWelcome = entryReader("a greeting", applierWelcomeSchema);
 
 /** The WebSocket path for each kind of connection. */
 export const SHARD_PATH = "/shard";

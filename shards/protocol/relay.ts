@@ -3,7 +3,7 @@
  * one partition at a time, in sequence; the applier answers when its commit has returned.
  */
 import { z } from "zod";
-import { FrameError, joinEntry, splitEntry } from "./frame.ts";
+import { entryReader, FrameError, joinEntry, splitEntry } from "./frame.ts";
 import { type CommittedRecord, RECORD_TYPES, type RecordType } from "./record.ts";
 
 export const RECORDS = "records";
@@ -117,16 +117,6 @@ const grantSchema = z.discriminatedUnion("granted", [
 ]);
 export type Grant = z.infer<typeof grantSchema>;
 
-const reader =
-  <T>(schema: z.ZodType<T>) =>
-  (entries: readonly string[]): T => {
-    try {
-      return schema.parse(JSON.parse(entries[0] ?? ""));
-    } catch (error) {
-      throw new FrameError("an applier message that cannot be read", { cause: error });
-    }
-  };
-
-export const readStopped = reader(stoppedSchema);
-export const readClaim = reader(claimSchema);
-export const readGrant = reader(grantSchema);
+export const readStopped = entryReader("an applier message", stoppedSchema);
+export const readClaim = entryReader("an applier message", claimSchema);
+export const readGrant = entryReader("an applier message", grantSchema);

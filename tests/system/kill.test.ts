@@ -15,7 +15,7 @@ const ROUND_MS_MAX = 120_000;
 const BEFORE_MIN = 300;
 const BEFORE_MAX = 2500;
 const AFTER = 300;
-/** The log also begins anew now and then; the kill then comes at any moment. */
+/** Some batch is written long before. */
 const WRITE_MS_MAX = 500;
 
 /** A machine that is busy with the tests may let orders wait longer than a client likes. */
@@ -37,12 +37,12 @@ const cases: readonly Case[] = [
 
 /**
  * Returns right after the file was written to. Its writer is then in the sync of a batch: killed
- * there, the batch is stored and nobody has been told. Without a pause, which would come too late.
+ * there, a batch is stored that nobody has been told of. Without a pause, which would come too late.
  */
 const awaitWrite = (file: string): void => {
-  const before = statSync(file).size;
+  const before = statSync(file).mtimeMs;
   const giveUpAt = performance.now() + WRITE_MS_MAX;
-  while (statSync(file).size === before && performance.now() < giveUpAt);
+  while (statSync(file).mtimeMs === before && performance.now() < giveUpAt);
 };
 
 describe.each([...cases])("under 200 connections, with $name killed by -9", (one) => {

@@ -4,7 +4,7 @@ import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { pickPorts } from "../../app/supervisor/ports.ts";
 import { type Client, centralHasAll, clientOf, type HttpAnswer } from "../support/client.ts";
-import { expectFiles, expectInCentral, expectKept } from "../support/ledger.ts";
+import { expectFiles, expectHandedOver, expectInCentral, expectKept } from "../support/ledger.ts";
 import { Load, SYMBOL_OF_SHARD } from "../support/load.ts";
 import {
   allEnded,
@@ -18,6 +18,7 @@ import {
 } from "../support/processes.ts";
 import { printedSeed } from "../support/random.ts";
 import { expectNobodyListens, launchDev, START_MS_MAX, startDev } from "../support/sluice.ts";
+import { until } from "../support/until.ts";
 
 const TEST_MS_MAX = 60_000;
 const SYMBOLS = Object.values(SYMBOL_OF_SHARD);
@@ -50,12 +51,19 @@ describe("Ctrl-C, delivered twice within 10 ms", () => {
       const seed = printedSeed("Ctrl-C under load");
       const load = await Load.start({ url: first.url, seed, connections: 100 });
       await load.moreAcked(1000);
+      const applier = first.pidOf("applier") as number;
+      // Records gather that only a drain hands over.
+      process.kill(applier, "SIGSTOP");
+      await load.moreAcked(200);
       first.process.kill("SIGINT");
       await Bun.sleep(5);
       first.process.kill("SIGINT");
+      await until("the api has drained", TEST_MS_MAX, () => first.pidOf("api") === undefined);
+      process.kill(applier, "SIGCONT");
       expect(await first.process.ended()).toBe(0);
       await allEnded(dataDir, 0);
       await expectNobodyListens(first.url);
+      expectHandedOver(dataDir);
 
       const second = await startDev({ dataDir, port, settings });
       await load.moreAcked(500);

@@ -5,10 +5,10 @@
 import { z } from "zod";
 import { createDocument, type ZodOpenApiOperationObject } from "zod-openapi";
 import { CODES, type Code } from "../../../shards/domain/codes.ts";
+import { DURABILITY_LEVELS } from "../../routing/progress-board.ts";
 import type { Scope } from "../../tokens/verifier.ts";
 import { amendSchema, batchSchema, orderSchema } from "../orders/order-schema.ts";
 import { ackQuery, cancelQuery, ordersQuery } from "../orders/query.ts";
-import { DURABILITY_LEVELS } from "../ports.ts";
 import {
   batchAnswer,
   cancelManyAnswer,

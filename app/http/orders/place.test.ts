@@ -1,6 +1,7 @@
 import { beforeEach, describe, expect, test } from "bun:test";
 import type { Code } from "../../../shards/domain/codes.ts";
 import type { Operation } from "../../../shards/protocol/operation.ts";
+import type { RoutingCode } from "../../routing/routing-error.ts";
 import {
   answer,
   bodyOf,
@@ -10,7 +11,6 @@ import {
   problemAnswer,
   routingFailure,
 } from "../fake-edge.ts";
-import type { RoutingCode } from "../ports.ts";
 
 const order = {
   clientOrderId: "a-1",

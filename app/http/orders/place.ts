@@ -2,9 +2,9 @@
 import type { ShardName } from "../../../shards/domain/brands.ts";
 import type { OrderRequest } from "../../../shards/domain/order.ts";
 import type { Answer } from "../../../shards/protocol/answer.ts";
+import { DURABILITY_LEVELS, type DurabilityLevel } from "../../routing/progress-board.ts";
 import { BATCH_BODY_BYTES_MAX, invalidRequest, ORDER_BODY_BYTES_MAX, readJson } from "../body.ts";
 import type { Call } from "../call.ts";
-import { DURABILITY_LEVELS, type Durability } from "../ports.ts";
 import { answerReply, plainProblem, problemReply, Reply, routingProblem } from "../reply.ts";
 import type { Edge, Route } from "../route.ts";
 import { parseBatch, parseOrder } from "./order-schema.ts";
@@ -25,7 +25,7 @@ export const placeRoutes = (edge: Edge): readonly Route[] => [
 /** An answered placement and how far its record has got; a refusal has no durability. */
 interface Placement {
   readonly reply: Reply;
-  readonly reached: Durability | undefined;
+  readonly reached: DurabilityLevel | undefined;
 }
 
 const placeOne = async (edge: Edge, call: Call): Promise<Reply> => {
@@ -78,14 +78,14 @@ const placeBatch = async (edge: Edge, call: Call): Promise<Reply> => {
 const refused = (reply: Reply): Placement => ({ reply, reached: undefined });
 
 /** What all accepted orders of a batch have reached; local when none was accepted. */
-const lowest = (placements: readonly Placement[]): Durability => {
+const lowest = (placements: readonly Placement[]): DurabilityLevel => {
   const levels = placements.flatMap(({ reached }) =>
     reached === undefined ? [] : [DURABILITY_LEVELS.indexOf(reached)],
   );
   return DURABILITY_LEVELS[Math.min(...levels)] ?? "local";
 };
 
-const ackOf = (call: Call): Durability | Reply => {
+const ackOf = (call: Call): DurabilityLevel | Reply => {
   if (!call.request.url.includes("?")) return "local";
   const query = parseQuery(call.request.url, ackQuery);
   return query.ok ? (query.value.ack ?? "local") : invalidRequest(call, query.errors);
@@ -96,7 +96,7 @@ const place = async (
   edge: Edge,
   call: Call,
   request: OrderRequest,
-  ack: Durability,
+  ack: DurabilityLevel,
   handedOverMs: number,
 ): Promise<Placement> => {
   const { router, clock } = edge;
@@ -129,9 +129,9 @@ const settled = async (
   shard: ShardName,
   answer: Answer,
   reply: Reply,
-  ack: Exclude<Durability, "local">,
+  ack: Exclude<DurabilityLevel, "local">,
 ): Promise<Placement> => {
-  let reached: Durability = "local";
+  let reached: DurabilityLevel = "local";
   try {
     if (answer.place !== null) {
       reached = await edge.router.waitFor(shard, answer.place, ack, call.deadlineAt);

@@ -2,7 +2,8 @@
 import { z } from "zod";
 import type { ClientOrderId, InstrumentSymbol, OrderId } from "../../../shards/domain/brands.ts";
 import type { FieldError } from "../../../shards/domain/problem.ts";
-import { DURABILITY_LEVELS, type HistoryPosition } from "../ports.ts";
+import type { HistoryPlace } from "../../central/history.ts";
+import { DURABILITY_LEVELS } from "../../routing/progress-board.ts";
 import { clientOrderId, type Parsed, parseWith, symbol } from "./fields.ts";
 
 const PAGE_LIMIT_DEFAULT = 100;
@@ -67,7 +68,7 @@ export type OrdersRead =
       readonly from: number | null;
       readonly to: number | null;
       readonly limit: number;
-      readonly after: HistoryPosition | null;
+      readonly after: HistoryPlace | null;
     };
 
 export const parseOrdersRead = (url: string): Parsed<OrdersRead> => {
@@ -110,10 +111,10 @@ const togetherErrors = (query: z.infer<typeof ordersQuery>): FieldError[] => {
 };
 
 /** Opaque to clients: base64url of `createdAt.orderId`. */
-export const encodeCursor = (position: HistoryPosition): string =>
+export const encodeCursor = (position: HistoryPlace): string =>
   Buffer.from(`${position.createdAt}.${position.orderId}`).toString("base64url");
 
-const decodeCursor = (cursor: string): HistoryPosition | undefined => {
+const decodeCursor = (cursor: string): HistoryPlace | undefined => {
   const match = /^(\d{1,16})\.(\d{1,16})$/.exec(
     Buffer.from(cursor, "base64url").toString("latin1"),
   );
