@@ -228,7 +228,7 @@ describe("a start that cannot be", () => {
     {
       name: "sharding map",
       settings: { SHARDING: "{ enabled: true, shard1: { symbols: BTCUSDT } }" },
-      words: ["SLUICE_SHARDING", "every other symbol"],
+      words: ["SLUICE_SHARDING", "no shard for the rest"],
     },
     {
       name: "size",
