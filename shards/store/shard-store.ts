@@ -222,8 +222,15 @@ export class ShardStore implements WriterStore {
     };
   }
 
+  /** Leaves one whole file: nothing else has it open any more, so the log goes into it. */
   close(): void {
     this.#checkpointer.close();
+    try {
+      this.#database.run("PRAGMA wal_checkpoint(TRUNCATE)");
+    } catch (error) {
+      // The log stays beside the file, and the next start reads it.
+      if (!isDiskFailure(error)) throw error;
+    }
     this.#database.close();
   }
 }

@@ -199,10 +199,14 @@ describe("a start that cannot be", () => {
     "for a taken port says which, and how to choose another",
     async () => {
       const dataDir = makeFolder();
-      using taken = Bun.serve({ port: 0, hostname: "127.0.0.1", fetch: () => new Response() });
-      const port = taken.port ?? 0;
-      const words = [`${port}`, "taken", "SLUICE_PORT"];
-      await expectSentence(dataDir, launchDev({ dataDir, port }), ...words);
+      const taken = Bun.serve({ port: 0, hostname: "127.0.0.1", fetch: () => new Response() });
+      try {
+        const port = taken.port ?? 0;
+        const words = [`${port}`, "taken", "SLUICE_PORT"];
+        await expectSentence(dataDir, launchDev({ dataDir, port }), ...words);
+      } finally {
+        await taken.stop(true);
+      }
     },
     TEST_MS_MAX,
   );
