@@ -83,7 +83,7 @@ export class Shard {
     const { opened, settings, store, clock, logger, registry } = parts;
     const { epoch, loaded } = opened;
     this.#state = new ShardState({ ...parts, epoch, ...loaded });
-    for (const order of loaded.openOrders) this.#expiry.add(order);
+    for (const order of this.#state.allOpenOrders()) this.#expiry.add(order);
     const watermarks = { appliedCommitSeq: loaded.appliedCommitSeq, partitions: loaded.streams };
     this.#progress = new ProgressTracker(this.#state, watermarks);
     this.#progress.committed(loaded.commitSeq, clock.now());

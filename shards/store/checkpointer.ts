@@ -14,6 +14,10 @@ const PAGE_BYTES = 4096;
 const THREAD_PAGES = 2000;
 /** Length from which the writer starts the log again once the thread has done the bulk. */
 const RESTART_PAGES = 6000;
+/** What the writer copies itself, a millisecond or two, unless the thread can't keep up. */
+const REST_PAGES = 100;
+/** Runs of the thread, one after another, to get the rest that small. */
+const RUNS_IN_A_ROW_MAX = 4;
 /** Batches between two looks at the log's length. */
 const LOOK_EVERY = 8;
 /** How soon the thread is sent again while the log is over its limit. */
@@ -35,6 +39,7 @@ export class Checkpointer {
   #pagesSeen = 0;
   #batches = 0;
   #pressure = false;
+  #runsInARow = 0;
   #retry: Timer | undefined;
 
   constructor(database: Database, options: CheckpointerOptions) {
@@ -68,8 +73,20 @@ export class Checkpointer {
   /** Comes between two batches. `copied` is false when the disk refused: a later run tries again. */
   #threadDone(copied: boolean): void {
     this.#threadBusy = false;
-    if (copied && pagesIn(this.#look).length >= RESTART_PAGES) this.#copyRest();
+    if (copied) this.#tryRestart();
     this.#consider();
+  }
+
+  /** Each run of the thread leaves less behind, until the writer can copy the rest unnoticed. */
+  #tryRestart(): void {
+    const { length, copied } = pagesIn(this.#look);
+    if (length < RESTART_PAGES) return;
+    if (length - copied > REST_PAGES && ++this.#runsInARow < RUNS_IN_A_ROW_MAX) {
+      this.#sendThread(length);
+      return;
+    }
+    this.#runsInARow = 0;
+    this.#copyRest();
   }
 
   #copyRest(): void {

@@ -1,7 +1,8 @@
 import type { AccountId, InstrumentSymbol, OrderId, ShardName } from "../domain/brands.ts";
 import type { Instrument } from "../domain/instrument.ts";
-import { isOpen, type Order } from "../domain/order.ts";
+import type { Order } from "../domain/order.ts";
 import { partitionOf } from "../protocol/partition.ts";
+import { OpenOrders } from "./open-orders.ts";
 
 /** The end of one partition's stream. */
 export interface StreamEnd {
@@ -34,8 +35,7 @@ export class ShardState {
   orderCounter: number;
   commitSeq: number;
   readonly #streams: StreamEnd[] = [];
-  readonly #open = new Map<OrderId, Order>();
-  readonly #byAccount = new Map<AccountId, Set<OrderId>>();
+  readonly #open = new OpenOrders();
   readonly #partitions = new Map<string, number>();
 
   constructor(initial: InitialState) {
@@ -60,15 +60,12 @@ export class ShardState {
     return this.#open.get(orderId);
   }
 
-  *openOrdersOf(accountId: AccountId): Iterable<Order> {
-    for (const orderId of this.#byAccount.get(accountId) ?? []) {
-      const order = this.#open.get(orderId);
-      if (order !== undefined) yield order;
-    }
+  allOpenOrders(): Iterable<Order> {
+    return this.#open.all();
   }
 
-  allOpenOrders(): Iterable<Order> {
-    return this.#open.values();
+  openOrdersOf(accountId: AccountId): Iterable<Order> {
+    return this.#open.of(accountId);
   }
 
   streamEnd(partition: number): StreamEnd {
@@ -92,16 +89,6 @@ export class ShardState {
 
   /** Takes an order as a committed batch left it. */
   put(order: Order): void {
-    const { orderId, accountId } = order;
-    const ids = this.#byAccount.get(accountId);
-    if (isOpen(order.status)) {
-      this.#open.set(orderId, order);
-      if (ids === undefined) this.#byAccount.set(accountId, new Set([orderId]));
-      else ids.add(orderId);
-      return;
-    }
-    this.#open.delete(orderId);
-    ids?.delete(orderId);
-    if (ids?.size === 0) this.#byAccount.delete(accountId);
+    this.#open.put(order);
   }
 }

@@ -14,7 +14,6 @@ import { Glob, type Subprocess } from "bun";
 const REQUIRED_SUITES = [
   "app",
   "shards",
-  "migrations",
   "tests/tooling",
   "tests/contract",
   "tests/system",

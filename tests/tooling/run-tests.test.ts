@@ -54,7 +54,6 @@ test("a folder becomes a suite by having test files, and required ones stay with
   expect(Object.fromEntries(suites)).toEqual({
     app: ["app/http/c.test.ts"],
     shards: [],
-    migrations: [],
     "tests/tooling": [],
     "tests/contract": [],
     "tests/system": ["tests/system/b.test.ts"],
