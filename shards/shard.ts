@@ -7,11 +7,12 @@ import type { Clock } from "./process/clock.ts";
 import { reasonOf } from "./process/failure.ts";
 import type { Logger } from "./process/logger.ts";
 import type { Registry } from "./process/metrics.ts";
-import type { Answer } from "./protocol/answer.ts";
+import type { Answer, ShardTiming } from "./protocol/answer.ts";
 import type { OperationEntry } from "./protocol/operation.ts";
 import type { ShardStatus } from "./protocol/status.ts";
 import type { RelayNews } from "./relay/relay-handle.ts";
 import { Admission } from "./writer/admission.ts";
+import { problemAnswer } from "./writer/batch.ts";
 import { EXPIRY_TICK_MS, Expiry } from "./writer/expiry.ts";
 import { WriterMetrics } from "./writer/metrics.ts";
 import { ProgressTracker } from "./writer/progress.ts";
@@ -53,6 +54,8 @@ export interface ShardParts {
   readonly onFailed: (reason: string, recoverable: boolean) => void;
 }
 
+const NO_TIME: ShardTiming = { queueUs: 0, decideUs: 0, commitUs: 0 };
+
 /** How often free space is looked at, and how often changed progress is told. */
 const DISK_LOOK_MS = 500;
 const PROGRESS_MS = 5;
@@ -83,7 +86,7 @@ export class Shard {
     const { opened, settings, store, clock, logger, registry } = parts;
     const { epoch, loaded } = opened;
     this.#state = new ShardState({ ...parts, epoch, ...loaded });
-    for (const order of this.#state.allOpenOrders()) this.#expiry.add(order);
+    for (const order of this.#state.allOpenOrders()) this.#expiry.note(order);
     const watermarks = { appliedCommitSeq: loaded.appliedCommitSeq, partitions: loaded.streams };
     this.#progress = new ProgressTracker(this.#state, watermarks);
     this.#progress.committed(loaded.commitSeq, clock.now());
@@ -109,7 +112,7 @@ export class Shard {
         openOrdersMax: settings.openOrdersMax,
       },
       onCommitted: (orders, commitSeq, at) => {
-        for (const { order, isNew } of orders) if (isNew) this.#expiry.add(order);
+        for (const { order } of orders) this.#expiry.note(order);
         this.#progress.committed(commitSeq, at);
         this.#admission.setBacklog(this.#progress.lagRecords);
         parts.onRelayNotice();
@@ -163,6 +166,15 @@ export class Shard {
       return;
     }
     const { store, hashKey, clock, registry, logger } = this.#parts;
+    // After a commit whose outcome is open, memory may say less than the next start will find.
+    if (this.#writer.state === "failed" && isAboutOrders(operation)) {
+      const problem = problemAnswer({
+        code: "shard_unavailable",
+        detail: "The shard is stopping.",
+      });
+      connection.answer({ requestId, ...problem, timing: NO_TIME });
+      return;
+    }
     answerQuery(
       {
         state: this.#state,
@@ -178,9 +190,16 @@ export class Shard {
         connection.answer({
           requestId,
           ...answer,
-          timing: { queueUs: 0, decideUs: 0, commitUs: 0 },
+          timing: NO_TIME,
         }),
-      (error: unknown) => logger.error({ err: error, reason: reasonOf(error) }, "a query failed"),
+      (error: unknown) => {
+        logger.error({ err: error, reason: reasonOf(error) }, "a query failed");
+        const problem = problemAnswer({
+          code: "internal_error",
+          detail: "The shard could not answer.",
+        });
+        connection.answer({ requestId, ...problem, timing: NO_TIME });
+      },
     );
   }
 
@@ -213,13 +232,19 @@ export class Shard {
     this.#progressDue = true;
     setTimeout(() => {
       this.#progressDue = false;
-      this.#server.broadcastProgress(this.#progress.snapshot(this.#parts.clock.now()));
+      this.#tellProgress();
     }, PROGRESS_MS);
   }
 
+  #tellProgress(): void {
+    this.#server.broadcastProgress(this.#progress.snapshot(this.#parts.clock.now()));
+  }
+
+  /** Never more than leaves room for what clients send. */
   #expire(): void {
-    const now = this.#parts.clock.now();
-    for (const orderId of this.#expiry.due(now)) {
+    const { clock, settings } = this.#parts;
+    const room = Math.max(0, settings.intakeQueueMax / 2 - this.#writer.waiting);
+    for (const orderId of this.#expiry.due(clock.now(), room)) {
       const answer = ({ kind }: Answer): void => {
         if (kind === "problem") this.#expiry.retry(orderId);
       };
@@ -230,6 +255,8 @@ export class Shard {
   #lookAtDisk(): void {
     this.#sizes = this.#parts.store.sizes();
     this.#admission.setFreeSpace(this.#sizes.freeBytes);
+    // While central is behind and silent, the lag grows and nobody reports it.
+    if (this.#progress.lagRecords > 0) this.#tellProgress();
   }
 
   status(): ShardStatus {
@@ -271,6 +298,8 @@ export class Shard {
     this.#parts.onClosed();
   }
 }
+
+const isAboutOrders = ({ kind }: Query): boolean => kind !== "status" && kind !== "metrics";
 
 const isCommand = (operation: Command | Query): operation is Command =>
   operation.kind === "place" ||

@@ -233,6 +233,9 @@ describe("an amendment", () => {
     ["the same values", { price: "50000.1", quantity: "0.01" }],
   ])("to %s leaves the order as it is", (_, change) => {
     expect(amended(change)).toEqual({ kind: "unchanged", order: orderOf() });
+    const halted = { ...bitcoin, status: "HALTED" as const };
+    const { view } = viewOf({ orders: [orderOf()], instrument: halted });
+    expect(decide(view, amend(ID, change), START_AT).kind).toBe("unchanged");
   });
 
   test.each<[string, { price?: string; quantity?: string }, Situation]>([

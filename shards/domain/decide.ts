@@ -12,7 +12,7 @@
 import type { AccountId, ClientOrderId, InstrumentSymbol, OrderId } from "./brands.ts";
 import { CODES, type Context, type RefusalCode } from "./codes.ts";
 import type { Command } from "./command.ts";
-import { formatUnits } from "./decimal.ts";
+import { canonicalDecimal, formatUnits } from "./decimal.ts";
 import type { ChangeReason, DomainEvent, OrderChanged } from "./event.ts";
 import { checkFilters } from "./filters.ts";
 import type { Instrument } from "./instrument.ts";
@@ -208,11 +208,12 @@ const decideAmend = (
   if (!isOpen(order.status)) return orderNotOpen(order);
   const instrument = view.instrument(order.symbol);
   if (instrument === undefined) throw new Error(`open order ${order.orderId} has no instrument`);
-  const wanted = checkFilters(instrument, {
-    type: "LIMIT",
-    price: command.price ?? formatUnits(order.priceUnits ?? 0, order.priceScale),
-    quantity: command.quantity ?? formatUnits(order.quantityUnits, order.quantityScale),
-  });
+  const price = canonicalDecimal(formatUnits(order.priceUnits ?? 0, order.priceScale));
+  const quantity = canonicalDecimal(formatUnits(order.quantityUnits, order.quantityScale));
+  const wish = { price: command.price ?? price, quantity: command.quantity ?? quantity };
+  // What already holds needs no rule's consent, whatever became of the instrument.
+  if (wish.price === price && wish.quantity === quantity) return { kind: "unchanged", order };
+  const wanted = checkFilters(instrument, { type: "LIMIT", ...wish });
   if (!wanted.ok) {
     const { code, context } = wanted;
     return { kind: "refused", problem: { code, detail: detailOf(code), context } };
@@ -220,9 +221,6 @@ const decideAmend = (
   const { priceUnits, quantityUnits } = wanted;
   const closed = quantityUnits > order.quantityUnits ? view.admission() : undefined;
   if (closed !== undefined) return { kind: "refused", problem: closed };
-  if (priceUnits === order.priceUnits && quantityUnits === order.quantityUnits) {
-    return { kind: "unchanged", order };
-  }
   const change = { priceUnits, quantityUnits };
   return { kind: "changed", event: changed(view, order, change, "AMENDED", now) };
 };

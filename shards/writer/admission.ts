@@ -34,7 +34,7 @@ export class Admission {
         code: "shard_unavailable",
         detail:
           `The shard's disk has ${this.#freeBytes} bytes free, below the floor of ` +
-          `${freeSpaceFloorBytes}; only cancels are taken.`,
+          `${freeSpaceFloorBytes}; no new order is taken, cancels are.`,
       };
     }
     if (this.#backlogRecords > backlogRecordsMax) {
@@ -42,7 +42,7 @@ export class Admission {
         code: "replication_backlog",
         detail:
           `${this.#backlogRecords} records wait for central, over the limit of ` +
-          `${backlogRecordsMax}; only cancels are taken.`,
+          `${backlogRecordsMax}; no new order is taken, cancels are.`,
       };
     }
     return undefined;

@@ -12,6 +12,8 @@ import type { Watermarks } from "./store-port.ts";
 const dated = (id: number, goodTillDate: number | null, changes: Partial<Order> = {}): Order =>
   orderOf({ orderId: id as OrderId, goodTillDate, ...changes });
 
+const MANY = 10_000_000;
+
 describe("the expiry", () => {
   test("gives an order once, after its date, and at most two ticks after", () => {
     fc.assert(
@@ -20,12 +22,12 @@ describe("the expiry", () => {
         fc.array(fc.integer({ min: 1, max: 400 }), { minLength: 30, maxLength: 60 }),
         (dates, steps) => {
           const expiry = new Expiry();
-          for (const [id, date] of dates.entries()) expiry.add(dated(id, date));
+          for (const [id, date] of dates.entries()) expiry.note(dated(id, date));
           const given = new Map<number, { at: number; before: number }>();
           let before = 0;
           for (let at = 0, i = 0; at < 5_300; i++) {
             at += Math.min(EXPIRY_TICK_MS, steps[i % steps.length] ?? 1);
-            for (const id of expiry.due(at)) {
+            for (const id of expiry.due(at, MANY)) {
               expect(given.has(id)).toBe(false);
               given.set(id, { at, before });
             }
@@ -50,33 +52,49 @@ describe("the expiry", () => {
     ["leaves one that has ended", dated(1, 50, { status: "CANCELED" as OrderStatus }), false],
   ])("%s", (_, order, isTaken) => {
     const expiry = new Expiry();
-    expiry.add(order);
-    expect(expiry.due(1_000)).toEqual(isTaken ? [order.orderId] : []);
+    expiry.note(order);
+    expect(expiry.due(1_000, MANY)).toEqual(isTaken ? [order.orderId] : []);
   });
 
   test("gives a date that has passed with the next tick", () => {
     const expiry = new Expiry();
-    expect(expiry.due(10_000)).toEqual([]);
-    expiry.add(dated(1, 5));
-    expect(expiry.due(10_000)).toEqual([]);
-    expect(expiry.due(10_000 + EXPIRY_TICK_MS)).toEqual([1 as OrderId]);
+    expect(expiry.due(10_000, MANY)).toEqual([]);
+    expiry.note(dated(1, 5));
+    expect(expiry.due(10_000, MANY)).toEqual([]);
+    expect(expiry.due(10_000 + EXPIRY_TICK_MS, MANY)).toEqual([1 as OrderId]);
   });
 
   test("gives an order again whose end could not be written", () => {
     const expiry = new Expiry();
-    expiry.add(dated(1, 5));
-    expect(expiry.due(200)).toEqual([1 as OrderId]);
+    expiry.note(dated(1, 5));
+    expect(expiry.due(200, MANY)).toEqual([1 as OrderId]);
     expiry.retry(1 as OrderId);
-    expect(expiry.due(200)).toEqual([]);
-    expect(expiry.due(300)).toEqual([1 as OrderId]);
-    expect(expiry.due(400)).toEqual([]);
+    expect(expiry.due(200, MANY)).toEqual([]);
+    expect(expiry.due(300, MANY)).toEqual([1 as OrderId]);
+    expect(expiry.due(400, MANY)).toEqual([]);
+  });
+
+  test("gives no more than there is room for, and the rest after it, in the order of time", () => {
+    const expiry = new Expiry();
+    for (let id = 1; id <= 5; id++) expiry.note(dated(id, id < 4 ? 50 : 150));
+    expect(expiry.due(1_000, 2)).toEqual([1, 2] as OrderId[]);
+    expect(expiry.due(1_000, 0)).toEqual([]);
+    expect(expiry.due(1_000, 2)).toEqual([3, 4] as OrderId[]);
+    expect(expiry.due(1_000, 2)).toEqual([5] as OrderId[]);
+    expect(expiry.due(2_000, 2)).toEqual([]);
+  });
+
+  test("forgets an order that ends before its date", () => {
+    const expiry = new Expiry();
+    expiry.note(dated(1, 500));
+    expiry.note(dated(1, 500, { status: "CANCELED" as OrderStatus }));
+    expect(expiry.due(1_000, MANY)).toEqual([]);
   });
 
   test("takes a million orders of one date", () => {
     const expiry = new Expiry();
-    const order = dated(1, 5);
-    for (let i = 0; i < 1_000_000; i++) expiry.add(order);
-    expect(expiry.due(1_000)).toHaveLength(1_000_000);
+    for (let id = 0; id < 1_000_000; id++) expiry.note(dated(id, 5));
+    expect(expiry.due(1_000, MANY)).toHaveLength(1_000_000);
   });
 });
 
