@@ -76,6 +76,15 @@ describe("precedence", () => {
   });
 });
 
+test("a child gets nothing of a setting that is withheld from it", () => {
+  const loaded = loadConfig({}, { SLUICE_JWT_SECRET: SECRET, SLUICE_PORT: "3" });
+  expect(loaded.childEnvironment({ jwtSecret: null })).not.toHaveProperty("SLUICE_JWT_SECRET");
+  expect(loaded.childEnvironment({})).toMatchObject({
+    SLUICE_JWT_SECRET: SECRET,
+    SLUICE_PORT: "3",
+  });
+});
+
 describe("what stops the start, and what it is called", () => {
   const external = "but this version has the embedded central store only: unset it.";
 

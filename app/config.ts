@@ -137,8 +137,11 @@ export interface EffectiveSetting extends SettingName {
 export interface LoadedConfig {
   readonly config: Config;
   readonly effective: readonly EffectiveSetting[];
-  /** The environment of a process started from here, with `overrides` on top of these settings. */
-  childEnvironment(overrides: Partial<Record<Key, string>>): Record<string, string>;
+  /**
+   * The environment of a process started from here, with `overrides` on top of these settings;
+   * null withholds a setting.
+   */
+  childEnvironment(overrides: Partial<Record<Key, string | null>>): Record<string, string>;
 }
 
 /** Milliseconds of a duration that is no setting, such as `--ttl 1h`. */
@@ -294,14 +297,15 @@ const effectiveOf = (
 const environmentOf = (
   environment: Environment,
   effective: readonly EffectiveSetting[],
-  overrides: Partial<Record<Key, string>>,
+  overrides: Partial<Record<Key, string | null>>,
 ): Record<string, string> => {
   const result: Record<string, string> = {};
   for (const [name, value] of Object.entries(environment)) {
     if (!name.startsWith("SLUICE_") && value !== undefined) result[name] = value;
   }
   for (const { path, env, value } of effective) {
-    const override: string | undefined = overrides[path as Key];
+    const override: string | null | undefined = overrides[path as Key];
+    if (override === null) continue;
     if (override !== undefined) result[env] = override;
     else if (value !== undefined) {
       result[env] = typeof value === "string" ? value : JSON.stringify(value);

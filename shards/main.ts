@@ -66,11 +66,18 @@ export const runShard = async (options: ShardOptions): Promise<RunningShard> => 
     throw error;
   });
   const registry = createRegistry({ shard });
+  const fail = (reason: string, recoverable: boolean): void => {
+    logger.fatal({ reason }, "the shard stops");
+    process.stderr.write(`${shard}: ${reason}\n`);
+    const code = recoverable ? EXIT.brokenInvariant : EXIT.wrongUse;
+    setTimeout(() => process.exit(code), ANSWERS_LEAVE_MS);
+  };
   let relay: RelayHandle | undefined;
   const checkpointer = new Checkpointer(opened.database, {
     path,
     walBytesMax: settings.walMax,
     onPressure: (over) => relay?.setPaused(over),
+    onDied: (reason) => fail(`the checkpoint thread died: ${reason}`, true),
   });
   const store = new ShardStore(
     opened.database,
@@ -94,20 +101,12 @@ export const runShard = async (options: ShardOptions): Promise<RunningShard> => 
     registry,
     clock: systemClock,
     onRelayNotice: () => relay?.committed(),
-    onClosed: () => {
-      relay?.close();
-      stopCheck();
-      store.close();
+    onClosed: async () => {
+      await Promise.all([relay?.close(), stopCheck(), checkpointer.close()]);
+      if (!store.close()) logger.warn(`the log stays beside ${path}: the next start reads it`);
       lock.release();
     },
-    onFailed: (reason, recoverable) => {
-      logger.fatal({ reason }, "the shard stops");
-      process.stderr.write(`${shard}: ${reason}\n`);
-      setTimeout(
-        () => process.exit(recoverable ? EXIT.brokenInvariant : EXIT.wrongUse),
-        ANSWERS_LEAVE_MS,
-      );
-    },
+    onFailed: fail,
   });
   relay = new RelayHandle(
     new Worker(new URL("./relay-thread.ts", import.meta.url).href),
@@ -121,10 +120,15 @@ export const runShard = async (options: ShardOptions): Promise<RunningShard> => 
       logLevel: logger.level as LogLevel,
     },
     (message) => running.onRelay(message),
+    (reason) => fail(`the relay's thread died: ${reason}`, true),
   );
-  const stopCheck = checkIntegrity(path, (found) =>
-    running.refuseFile(`${path} is damaged (${found}); it is not served any more`),
-  );
+  const stopCheck = checkIntegrity(path, (result) => {
+    if (result.kind === "failed") {
+      logger.error({ reason: result.reason }, "the file's integrity could not be checked");
+    } else if (result.found !== null) {
+      running.refuseFile(`${path} is damaged (${result.found}); it is not served any more`);
+    }
+  });
   return running;
 };
 

@@ -50,7 +50,7 @@ export interface ShardParts {
   readonly logger: Logger;
   /** There are new records for the relay. */
   readonly onRelayNotice: () => void;
-  readonly onClosed: () => void;
+  readonly onClosed: () => void | Promise<void>;
   readonly onFailed: (reason: string, recoverable: boolean) => void;
 }
 
@@ -295,7 +295,7 @@ export class Shard {
     const waiting = this.#progress.lagRecords;
     if (waiting > 0) logger.warn({ waiting }, "records wait in the file for the next start");
     await this.#server.stop();
-    this.#parts.onClosed();
+    await this.#parts.onClosed();
   }
 }
 

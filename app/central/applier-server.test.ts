@@ -146,6 +146,18 @@ describe("a connection is closed, and no other, for", () => {
   });
 });
 
+test.each(["http://evil.example", "null"])("a web page's socket is refused: %s", async (origin) => {
+  const headers = {
+    connection: "Upgrade",
+    upgrade: "websocket",
+    "sec-websocket-version": "13",
+    "sec-websocket-key": "dGhlIHNhbXBsZSBub25jZQ==",
+    origin,
+  };
+  const response = await fetch(`http://127.0.0.1:${applier.port}/applier`, { headers });
+  expect(response.status).toBe(403);
+});
+
 test("health is told over HTTP; everything else is not there", async () => {
   const base = `http://127.0.0.1:${applier.port}`;
   expect((await fetch(`${base}/healthz`)).status).toBe(200);

@@ -70,6 +70,10 @@ const answerHttp = async (
 ): Promise<Response | undefined> => {
   const { pathname } = new URL(request.url);
   if (pathname === APPLIER_PATH) {
+    // Browsers send it with every WebSocket, our processes never: no web page may speak here.
+    if (request.headers.has("origin")) {
+      return new Response("not for web pages\n", { status: 403 });
+    }
     if (server.upgrade(request, { data: { shard: null } })) return undefined;
     return new Response("a WebSocket is expected here\n", { status: 426 });
   }

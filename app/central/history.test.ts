@@ -1,3 +1,4 @@
+import { Database } from "bun:sqlite";
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -46,6 +47,24 @@ const stored = async (changes: Partial<Order> = {}): Promise<Order> => {
   const { order, record } = shard.place(P, changes);
   await store.apply([[record]]);
   return order;
+};
+/** The same order again and again, each a millisecond younger, without the applier. */
+const storeCopies = ({ orderId }: Order, copies: number): void => {
+  const database = new Database(path, { readwrite: true, strict: true });
+  const columns = database
+    .query<{ name: string }, []>("SELECT name FROM pragma_table_info('orders')")
+    .all()
+    .map(({ name }) => name);
+  const copied = columns.map((name) => {
+    if (name === "order_id") return "order_id + 1048576 * i";
+    return name === "created_at" ? "created_at + i" : name;
+  });
+  database.run(
+    `WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ${copies})
+     INSERT INTO orders (${columns.join(", ")})
+     SELECT ${copied.join(", ")} FROM n, orders WHERE order_id = ${orderId}`,
+  );
+  database.close();
 };
 const text = (order: Order): string => renderOrder(order, shard.shard);
 const query = (changes: Partial<HistoryQuery> = {}): HistoryQuery => ({
@@ -127,6 +146,36 @@ describe("a page", () => {
     const { bodies, next } = await history.page(query(filter));
     expect(bodies).toEqual(expected.map((i) => text(made[i] as Order)));
     expect(next).toBeNull();
+  });
+
+  test("of a rare symbol lets the process serve others on its way through the account", async () => {
+    const rare = await stored({ createdAt: 1000, symbol: ETH });
+    const common = await stored({ createdAt: 1001 });
+    const rareToo = await stored({ createdAt: 1_000_000, symbol: ETH });
+    const copies = 25_000;
+    storeCopies(common, copies);
+    const oldest = await stored({ createdAt: 999, symbol: ETH });
+
+    let turns = 0;
+    let turning = setImmediate(function turn() {
+      turns++;
+      turning = setImmediate(turn);
+    });
+    const all = await history.page(query({ symbol: ETH, limit: 3 }));
+    clearImmediate(turning);
+    expect(all).toEqual({ bodies: [rareToo, rare, oldest].map(text), next: null });
+    expect(turns).toBeGreaterThan(1);
+
+    const first = await history.page(query({ symbol: ETH, limit: 2 }));
+    expect(first).toEqual({
+      bodies: [rareToo, rare].map(text),
+      next: { createdAt: rare.createdAt, orderId: rare.orderId },
+    });
+    const second = await history.page(query({ symbol: ETH, limit: 2, after: first.next }));
+    expect(second).toEqual({ bodies: [text(oldest)], next: null });
+    const seen = await history.page(query({ symbol: BTC, limit: copies + 1 }));
+    expect(new Set(seen.bodies).size).toBe(copies + 1);
+    expect(seen.next).toBeNull();
   });
 
   test("stays in place when newer orders come between two pages", async () => {

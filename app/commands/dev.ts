@@ -13,12 +13,14 @@ import { pickPorts } from "../supervisor/ports.ts";
 import { type ChildSpec, supervise } from "../supervisor/supervisor.ts";
 import { loadKeys } from "../tokens/keys.ts";
 import { findShard, hostPort } from "./addresses.ts";
-import { obtainDevSecret, prepareDataDir } from "./data-dir.ts";
+import { createSecret, obtainDevSecret, prepareDataDir } from "./data-dir.ts";
 import { listening } from "./running.ts";
 import { createSigner, keySource } from "./signing.ts";
 
 const LOOPBACK = "127.0.0.1";
-const DRAIN_MS_MAX = 10_000;
+const DRAIN_MS_MIN = 10_000;
+/** For what a drain does beside the requests under way: the last commits, closing files. */
+const DRAIN_MARGIN_MS = 5000;
 const ROUTING_MS_MAX = 1000;
 const ROUTING_LOOK_MS = 10;
 /** Unless one is configured: the terminal should show the address and what goes wrong. */
@@ -43,7 +45,7 @@ export const runDev = async (loaded: LoadedConfig, args: DevArguments): Promise<
   const tree = planTree(loaded, args, devSecret);
   const supervisor = supervise({
     drainGroups: tree.drainGroups,
-    drainTimeMsMax: DRAIN_MS_MAX,
+    drainTimeMsMax: drainTimeMsMaxOf(config),
     clock: systemClock,
     logger: createLogger("dev", logLevelOf(loaded)),
   });
@@ -63,6 +65,10 @@ export const runDev = async (loaded: LoadedConfig, args: DevArguments): Promise<
   await supervisor.stop();
   return exitCode;
 };
+
+/** A draining api may hold a request until its deadline; it must not be killed before. */
+export const drainTimeMsMaxOf = ({ requestDeadline }: Config): number =>
+  Math.max(DRAIN_MS_MIN, requestDeadline + DRAIN_MARGIN_MS);
 
 const logLevelOf = ({ config, effective }: LoadedConfig): LogLevel => {
   const isDefault = effective.some((s) => s.path === "logLevel" && s.source === "default");
@@ -95,11 +101,15 @@ interface Tree {
   readonly apiPort: number;
 }
 
+/** Only the api verifies tokens: what could sign them is in no other process. */
+const WITHOUT_TOKEN_KEYS = { jwtSecret: null, jwtKeys: null } as const;
+
 /**
  * The api drains first, so that no client meets a shard that is gone; then the shards hand over
- * what is committed; the applier, which takes it, goes last.
+ * what is committed; the applier, which takes it, goes last. Loopback keeps no other user of this
+ * machine out, so the children show each other a secret, which only their environment tells.
  */
-const planTree = (
+export const planTree = (
   loaded: LoadedConfig,
   args: DevArguments,
   devSecret: string | undefined,
@@ -109,16 +119,18 @@ const planTree = (
   const apiPort = loaded.config.port === 0 ? freePort : loaded.config.port;
   const url = (port: number): string => `ws://${hostPort(LOOPBACK, port)}`;
   const listen = (port: number): string => hostPort(LOOPBACK, port);
+  const clusterSecret = loaded.config.clusterSecret ?? createSecret();
   const environment = (overrides: Parameters<LoadedConfig["childEnvironment"]>[0]) =>
     loaded.childEnvironment({
       dataDir: loaded.config.dataDir,
       logLevel: logLevelOf(loaded),
+      clusterSecret,
       ...overrides,
     });
   const applier: ChildSpec = {
     name: "applier",
     command: [...selfCommand(), "applier"],
-    environment: environment({ applierListen: listen(applierPort) }),
+    environment: environment({ ...WITHOUT_TOKEN_KEYS, applierListen: listen(applierPort) }),
   };
   const shardSpecs = shards.map(
     ({ name }, index): ChildSpec => ({
@@ -126,6 +138,7 @@ const planTree = (
       command: [...selfCommand(), "shard", "--shard", name],
       firstStartArguments: args.newEpoch.includes(name) ? ["--new-epoch"] : [],
       environment: environment({
+        ...WITHOUT_TOKEN_KEYS,
         shardListen: listen(shardPorts[index] ?? 0),
         applierUrl: url(applierPort),
       }),

@@ -13,6 +13,8 @@ export class Call {
   readonly startedMs: number;
   /** Milliseconds since 1970. */
   deadlineAt: number;
+  /** The same moment in monotonic milliseconds, for waits in this process. */
+  expiresMs: number;
   /** Set by the authentication; 0 on routes that need none. */
   accountId = 0 as AccountId;
   /** Milliseconds spent in each stage, -1 until it has happened. */
@@ -31,6 +33,7 @@ export class Call {
   ) {
     this.startedMs = clock.monotonicMs();
     this.deadlineAt = clock.now() + deadlineMs;
+    this.expiresMs = this.startedMs + deadlineMs;
     const given = request.headers.get("x-request-id");
     this.requestId = given !== null && REQUEST_ID.test(given) ? given : randomId();
   }
@@ -38,6 +41,7 @@ export class Call {
   /** The whole body has come. A slow sender's time is its own: it does not count for the answer. */
   bodyArrived(): void {
     this.deadlineAt = this.clock.now() + this.deadlineMs;
+    this.expiresMs = this.clock.monotonicMs() + this.deadlineMs;
   }
 
   /** Of several answers the slowest is shown. */

@@ -94,6 +94,8 @@ export class FakeRouter implements ShardRouter {
   readonly shards = SHARDS;
   readonly asked: { readonly shard: ShardName; readonly operation: Operation }[] = [];
   readonly waited: string[] = [];
+  /** Monotonic milliseconds at which the latest wait would have ended. */
+  waitedUntilMs = 0;
   respond: Respond = () => answer(201, ORDER_BODY);
   /** What a wait ends with. */
   reached: DurabilityLevel | Error = "central";
@@ -111,8 +113,14 @@ export class FakeRouter implements ShardRouter {
     return this.respond(operation, shard);
   }
 
-  async waitFor(shard: ShardName, _: unknown, level: DurabilityLevel): Promise<DurabilityLevel> {
+  async waitFor(
+    shard: ShardName,
+    _: unknown,
+    level: DurabilityLevel,
+    expiresMs: number,
+  ): Promise<DurabilityLevel> {
     this.waited.push(`${shard} ${level}`);
+    this.waitedUntilMs = expiresMs;
     if (this.reached instanceof Error) throw this.reached;
     return this.reached;
   }

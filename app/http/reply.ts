@@ -84,7 +84,7 @@ export const routingProblem = (
 const ROUTING_DETAILS = {
   shard_unavailable: "The shard does not answer; nothing happened.",
   overloaded: "Too much is waiting for the shard; nothing happened.",
-  outcome_unknown: "No answer in time: ask again the same way to learn the outcome.",
+  outcome_unknown: "No certain answer: ask again the same way to learn the outcome.",
 } as const satisfies Record<RoutingCode, string>;
 
 /** A problem without more to it. */

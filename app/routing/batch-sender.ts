@@ -62,7 +62,7 @@ export class BatchSender {
       while (next < queue.length && entries.length < FRAME_OPERATIONS_MAX) {
         const operation = queue[next++];
         if (operation === undefined || operation.settled) continue;
-        operation.sentMs = nowMs;
+        operation.handOver(nowMs);
         entries.push(encodeOperation(operation));
       }
       if (entries.length > 0) socket.send(encodeFrame(OPERATIONS, entries));

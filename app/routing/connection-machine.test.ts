@@ -32,7 +32,7 @@ describe("a connection", () => {
   test("that is lost pauses, connects again and sends again what is pending", () => {
     const path = walk("start", "opened", "welcomed", "lost", "time_up", "opened", "welcomed");
     expect(path.slice(3)).toEqual([
-      "lost: waiting pause",
+      "lost: waiting refuse_queries pause",
       "time_up: connecting open",
       "opened: greeting say_hello",
       "welcomed: serving resend",
@@ -44,7 +44,7 @@ describe("a connection", () => {
     expect(path.slice(3)).toEqual([
       "drain_announced: draining refuse_unsent",
       "drain_announced: stay",
-      "lost: waiting pause",
+      "lost: waiting refuse_queries pause",
     ]);
   });
 
@@ -78,6 +78,13 @@ describe("in every cell of the table", () => {
     for (const { event, step } of moves.filter((move) => move.step.to === "waiting")) {
       expect(step.effects.at(-1)).toBe("pause");
       expect(step.effects.includes("drop")).toBe(event !== "lost");
+    }
+  });
+
+  test("queries end with the connection that they were sent on, and only there", () => {
+    for (const { state, step } of moves.filter((move) => move.step.to === "waiting")) {
+      const served = state === "serving" || state === "draining";
+      expect([state, step.effects.includes("refuse_queries")]).toEqual([state, served]);
     }
   });
 

@@ -8,9 +8,10 @@
  * silence), it waits with a growing pause (`waiting`) and opens a new socket.
  *
  * Operations are taken in `serving` only: in every other state they are refused at once, and as they
- * were not sent it is certain that nothing happened. Those that were sent stay pending through any number of reconnects, and each new
- * `serving` sends them again in their first order, before anything new: the shard gives the first
- * outcome to whatever it had already met. A shard that announces its end (`draining`) still answers
+ * were not sent it is certain that nothing happened. Commands that were sent stay pending through
+ * any number of reconnects, and each new `serving` sends them again in their first order, before
+ * anything new: the shard gives the first outcome to whatever it had already met. Queries end with
+ * their connection: an answer too large for a socket would cost each next one too. A shard that announces its end (`draining`) still answers
  * what it has; what it was not yet sent is refused at once.
  *
  * An event that says nothing in a state leaves it as it is (`stay`): a socket's events may come
@@ -49,6 +50,7 @@ export type ConnectionEvent = (typeof CONNECTION_EVENTS)[number];
  * - `say_hello`: send the hello and start the limit again
  * - `resend`: send everything that is pending, in order
  * - `refuse_unsent`: reject what no socket was ever given, `shard_unavailable`
+ * - `refuse_queries`: reject the queries, `shard_unavailable`
  * - `drop`: close the socket, whose later events count no more
  * - `pause`: start the timer of the next attempt
  * - `give_up`: reject everything that is pending
@@ -58,6 +60,7 @@ export type ConnectionEffect =
   | "say_hello"
   | "resend"
   | "refuse_unsent"
+  | "refuse_queries"
   | "drop"
   | "pause"
   | "give_up";
@@ -78,6 +81,8 @@ const go = (to: ConnectionState, ...effects: ConnectionEffect[]): ConnectionStep
 const CONNECT = go("connecting", "open");
 const RETRY = go("waiting", "pause");
 const DROP_AND_RETRY = go("waiting", "drop", "pause");
+const LOSE = go("waiting", "refuse_queries", "pause");
+const DROP_AND_LOSE = go("waiting", "drop", "refuse_queries", "pause");
 const END = go("closed", "drop", "give_up");
 
 const TABLE: Table = {
@@ -116,8 +121,8 @@ const TABLE: Table = {
     opened: "stay",
     welcomed: "stay",
     drain_announced: go("draining", "refuse_unsent"),
-    lost: RETRY,
-    unfit: DROP_AND_RETRY,
+    lost: LOSE,
+    unfit: DROP_AND_LOSE,
     time_up: "stay",
     stop: END,
   },
@@ -126,8 +131,8 @@ const TABLE: Table = {
     opened: "stay",
     welcomed: "stay",
     drain_announced: "stay",
-    lost: RETRY,
-    unfit: DROP_AND_RETRY,
+    lost: LOSE,
+    unfit: DROP_AND_LOSE,
     time_up: "stay",
     stop: END,
   },

@@ -28,7 +28,7 @@ export class DeadlineTimer {
     return this.clock.monotonicMs() + deadlineAt - this.clock.now();
   }
 
-  /** Takes a moment of {@link monotonic} into account. */
+  /** Takes a moment on that clock into account. */
   watch(expiresMs: number): void {
     if (expiresMs < this.armedForMs) this.arm(expiresMs, 0);
   }

@@ -2,6 +2,7 @@
  * A shard for unit tests: the real protocol over a real WebSocket, and a test in the place of the
  * writer. Everything that it meets can be awaited.
  */
+import { CODES, type Code } from "../../shards/domain/codes.ts";
 import { ANSWERS, type Answer, encodeAnswer } from "../../shards/protocol/answer.ts";
 import { decodeFrame, encodeFrame } from "../../shards/protocol/frame.ts";
 import { HELLO, type Hello, readHello, SHARD_PATH, WELCOME } from "../../shards/protocol/hello.ts";
@@ -87,6 +88,18 @@ export class FakeShard {
   /** Answers each with a body that names its request. */
   answer(...entries: readonly OperationEntry[]): void {
     this.send(encodeFrame(ANSWERS, entries.map(answerTo).map(encodeAnswer)));
+  }
+
+  /** Refuses each, having stored nothing for it. */
+  refuse(code: Code, ...entries: readonly OperationEntry[]): void {
+    const refusal = {
+      kind: "problem",
+      status: CODES[code].status,
+      place: null,
+      body: JSON.stringify({ code, detail: "no" }),
+    } as const;
+    const answers = entries.map((entry) => encodeAnswer({ ...answerTo(entry), ...refusal }));
+    this.send(encodeFrame(ANSWERS, answers));
   }
 
   /** As a process that dies: the socket is gone without a word. */

@@ -6,6 +6,22 @@ import { type RoutingCode, RoutingError } from "./routing-error.ts";
 
 const NEVER_SENT = -1;
 
+const IS_QUERY: Readonly<Record<Operation["kind"], boolean>> = {
+  place: false,
+  amend: false,
+  cancel: false,
+  cancel_many: false,
+  get_order: true,
+  find_order: true,
+  open_orders: true,
+  instruments: true,
+  status: true,
+  metrics: true,
+};
+
+/** With this status a shard refuses what it did not look at: it says nothing of an earlier copy. */
+const UNSEEN_STATUS = 503;
+
 /** An operation whose answer is awaited; encoded from itself each time it is sent. */
 export class PendingOperation implements OperationEntry {
   readonly requestId: number;
@@ -17,6 +33,8 @@ export class PendingOperation implements OperationEntry {
   readonly reject: (error: RoutingError) => void;
   /** Monotonic milliseconds of the latest hand-over to a socket. */
   sentMs: number = NEVER_SENT;
+  /** Handed over to more than one socket. */
+  sentAgain = false;
   /** Answered or rejected: no longer to be sent. */
   settled = false;
 
@@ -33,6 +51,16 @@ export class PendingOperation implements OperationEntry {
 
   get wasSent(): boolean {
     return this.sentMs !== NEVER_SENT;
+  }
+
+  /** Only read: nothing happens when it is lost, and whoever asked may ask anew. */
+  get isQuery(): boolean {
+    return IS_QUERY[this.operation.kind];
+  }
+
+  handOver(nowMs: number): void {
+    this.sentAgain = this.wasSent;
+    this.sentMs = nowMs;
   }
 }
 
@@ -70,6 +98,11 @@ export class PendingOperations {
   answer(answer: Answer): void {
     const pending = this.byId.get(answer.requestId);
     if (pending === undefined) return;
+    if (pending.sentAgain && answer.kind === "problem" && answer.status === UNSEEN_STATUS) {
+      const message = "sent again after a reconnect and refused; the first copy may stand";
+      this.reject(pending, "outcome_unknown", message);
+      return;
+    }
     this.settle(pending);
     pending.resolve(answer);
   }

@@ -4,7 +4,7 @@ import type { Progress, RecordPlace } from "../../shards/protocol/answer.ts";
 import { ProgressBoard } from "./progress-board.ts";
 
 const PLACE: RecordPlace = { partition: 4, epoch: 2, seq: 10 };
-const LATE = systemClock.now() + 60_000;
+const LATE = systemClock.monotonicMs() + 60_000;
 
 const progress = (change: Partial<Progress>): Progress => ({
   partition: 4,
@@ -15,7 +15,7 @@ const progress = (change: Partial<Progress>): Progress => ({
   lagMs: 0,
   ...change,
 });
-const soon = (): number => systemClock.now() + 20;
+const soon = (): number => systemClock.monotonicMs() + 20;
 
 let board: ProgressBoard;
 beforeEach(() => {
@@ -70,7 +70,7 @@ describe("who waits for a record", () => {
   test("with the nearer deadline is told first, whenever it came", async () => {
     const order: string[] = [];
     const far = board
-      .waitFor(PLACE, "central", systemClock.now() + 80)
+      .waitFor(PLACE, "central", systemClock.monotonicMs() + 80)
       .then(() => order.push("far"));
     const near = board.waitFor(PLACE, "central", soon()).then(() => order.push("near"));
     await Promise.all([far, near]);

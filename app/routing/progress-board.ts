@@ -43,16 +43,15 @@ export class ProgressBoard {
     this.timer = new DeadlineTimer(clock, this.endDue);
   }
 
-  /** Resolves when the record has reached `level`, else at the deadline, with what is reached. */
+  /** Resolves when the record has reached `level`, else at `expiresMs` (monotonic), with what is reached. */
   waitFor(
     place: RecordPlace,
     level: "replicated" | "central",
-    deadlineAt: number,
+    expiresMs: number,
   ): Promise<DurabilityLevel> {
     const reached = levelOf(place, this.known.get(place.partition)?.progress);
     if (rankOf(reached) >= rankOf(level)) return Promise.resolve(reached);
     const { promise, resolve } = Promise.withResolvers<DurabilityLevel>();
-    const expiresMs = this.timer.monotonic(deadlineAt);
     const waiter: Waiter = { place, level, expiresMs, resolve, reached };
     const others = this.waiters.get(place.partition);
     if (others === undefined) this.waiters.set(place.partition, [waiter]);

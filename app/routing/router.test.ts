@@ -3,111 +3,46 @@ import { createHash } from "node:crypto";
 import { createServer, type Socket } from "node:net";
 import type {
   AccountId,
-  ClientOrderId,
+  CanonicalDecimal,
   InstrumentSymbol,
   OrderId,
   ShardName,
 } from "../../shards/domain/brands.ts";
 import { makeOrderId } from "../../shards/domain/brands.ts";
 import { defaultSharding, parseShardMap } from "../../shards/domain/symbol-map.ts";
-import { type Clock, systemClock } from "../../shards/process/clock.ts";
+import { systemClock } from "../../shards/process/clock.ts";
 import { UsageError } from "../../shards/process/failure.ts";
 import type { Logger } from "../../shards/process/logger.ts";
 import { DRAINING, encodeProgress, PROGRESS } from "../../shards/protocol/answer.ts";
 import { encodeFrame } from "../../shards/protocol/frame.ts";
 import { WELCOME } from "../../shards/protocol/hello.ts";
 import type { Operation } from "../../shards/protocol/operation.ts";
-import { answerTo, FakeShard, type FakeShardOptions, Inbox } from "./fake-shard.ts";
-import { createShardRouter, type RunningShardRouter } from "./router.ts";
-import { type RoutingCode, RoutingError } from "./routing-error.ts";
+import { answerTo } from "./fake-shard.ts";
+import { createShardRouter } from "./router.ts";
+import {
+  cancel,
+  code,
+  connected,
+  endAll,
+  ends,
+  inAMinute,
+  inAMoment,
+  nobody,
+  notServing,
+  routerTo,
+  SHARD1,
+  serving,
+  shardOn,
+} from "./test-router.ts";
 
-const SHARD1 = "shard1" as ShardName;
-const ACCOUNT = 42 as AccountId;
-const ONE_SHARD = parseShardMap({ enabled: false });
-const nobody = "ws://127.0.0.1:1";
-const inAMinute = (): number => systemClock.now() + 60_000;
-const inAMoment = (): number => systemClock.now() + 20;
-
-const getOrder = (id: number): Operation => ({
-  kind: "get_order",
-  accountId: ACCOUNT,
-  orderId: id as OrderId,
-});
-const code = (promise: Promise<unknown>): Promise<RoutingCode | "resolved"> =>
-  promise.then(
-    () => "resolved" as const,
-    (error: unknown) => {
-      expect(error).toBeInstanceOf(RoutingError);
-      return (error as RoutingError).code;
-    },
-  );
-
-/** Log lines are the signals on which these tests wait. */
-interface Line {
-  readonly message: string;
-  readonly detail?: string;
-  readonly epoch?: number;
-}
-
-interface Bench {
-  readonly router: RunningShardRouter;
-  readonly lines: Inbox<Line>;
-  readonly request: (id: number, deadlineAt?: number) => Promise<string>;
-}
-
-const ends: (() => Promise<void>)[] = [];
-afterEach(async () => {
-  for (const end of ends.splice(0).reverse()) await end();
-});
-
-const shardOn = (options: FakeShardOptions): FakeShard => {
-  const shard = new FakeShard(options);
-  ends.push(() => shard.stop());
-  return shard;
-};
-
-const routerTo = (url: string, options: { queueMax?: number; clock?: Clock } = {}): Bench => {
-  const { queueMax = 16_384, clock = systemClock } = options;
-  const lines = new Inbox<Line>();
-  const log = (fields: object, message: string): void => lines.put({ ...fields, message });
-  const router = createShardRouter({
-    shardMap: ONE_SHARD,
-    urls: new Map([[SHARD1, url]]),
-    apiName: "api-1",
-    clusterSecret: "secret",
-    queueMax,
-    logger: { info: log, warn: log } as unknown as Logger,
-    clock,
-  });
-  ends.push(() => router.close());
-  const request = async (id: number, deadlineAt = inAMinute()): Promise<string> =>
-    (await router.request(SHARD1, getOrder(id), deadlineAt)).body;
-  router.start();
-  return { router, lines, request };
-};
-
-const connected = async (bench: Bench): Promise<void> => {
-  expect((await bench.lines.take()).message).toBe("shard connected");
-};
-const notServing = async (bench: Bench): Promise<string | undefined> => {
-  const line = await bench.lines.take();
-  expect(line.message).toBe("shard not serving");
-  return line.detail;
-};
-
-const serving = async (options: { queueMax?: number; clock?: Clock } = {}) => {
-  const shard = shardOn({ shard: "shard1" });
-  const bench = routerTo(shard.url, options);
-  await connected(bench);
-  return { shard, ...bench };
-};
+afterEach(endAll);
 
 describe("a request", () => {
   test("travels with those of its turn in one frame, and each gets its own answer", async () => {
     const { shard, request } = await serving();
     const asked = [7, 8, 9].map((id) => request(id));
     const frame = await shard.frames.take();
-    expect(frame.map((entry) => entry.operation)).toEqual([7, 8, 9].map(getOrder));
+    expect(frame.map((entry) => entry.operation)).toEqual([7, 8, 9].map(cancel));
     shard.answer(...frame.toReversed());
     expect(await Promise.all(asked)).toEqual(frame.map((entry) => answerTo(entry).body));
   });
@@ -159,65 +94,6 @@ describe("a request", () => {
     await router.close();
     expect(await asked).toBe("outcome_unknown");
     expect(await code(request(2))).toBe("shard_unavailable");
-  });
-});
-
-describe("after a lost connection", () => {
-  test("exactly the unanswered are sent again, in their order, before new ones", async () => {
-    const { shard, request, router, lines } = await serving();
-    const bench = { router, lines, request };
-    const asked = [1, 2, 3, 4].map((id) => request(id));
-    const sent = await shard.frames.take();
-    shard.answer(...sent.slice(1, 2));
-    await asked[1];
-    shard.cut();
-    expect(await notServing(bench)).toStartWith(`no connection to ${shard.url}/shard (code 1006`);
-    expect(await code(request(5))).toBe("shard_unavailable");
-    await connected(bench);
-    const sixth = request(6);
-    const again = await shard.frames.take();
-    expect(again.slice(0, 3)).toEqual(sent.filter((entry) => entry.requestId !== 2));
-    expect(again[3]?.operation).toEqual(getOrder(6));
-    shard.answer(...again);
-    const bodies = await Promise.all(asked.concat(sixth));
-    expect(bodies).toEqual([1, 2, 3, 4, 5].map((id) => `{"request":${id}}`));
-  });
-
-  test("a shard that is back as another process, in a new epoch, answers them", async () => {
-    const { shard, request, lines } = await serving();
-    const asked = request(1);
-    await shard.frames.take();
-    await shard.stop();
-    expect((await lines.take()).message).toBe("shard not serving");
-    const next = shardOn({ shard: "shard1", epoch: 2, port: shard.port });
-    expect(await lines.take()).toMatchObject({ message: "shard connected", epoch: 2 });
-    next.answer(...(await next.frames.take()));
-    expect(await asked).toBe('{"request":1}');
-  });
-
-  test("those whose deadline passes meanwhile are unknown", async () => {
-    const { shard, request } = await serving();
-    const asked = code(request(1, systemClock.now() + 50));
-    await shard.frames.take();
-    await shard.stop();
-    expect(await asked).toBe("outcome_unknown");
-  });
-
-  test("a peer that is silent past a deadline counts as lost", async () => {
-    let aheadMs = 0;
-    const clock: Clock = {
-      now: () => systemClock.now() + aheadMs,
-      monotonicMs: () => systemClock.monotonicMs() + aheadMs,
-    };
-    const { shard, request, router, lines } = await serving({ clock });
-    const asked = code(request(1, clock.now() + 5000));
-    await shard.frames.take();
-    const alarm = code(request(2, clock.now() + 1));
-    aheadMs = 5000;
-    expect(await asked).toBe("outcome_unknown");
-    expect(await notServing({ router, lines, request })).toMatch(/said nothing for 5\d\d\d ms$/);
-    await connected({ router, lines, request });
-    expect(await alarm).not.toBe("resolved");
   });
 });
 
@@ -277,10 +153,11 @@ const deafShard = async (greeting: string): Promise<{ url: string; say(text: str
 describe("a shard that does not read", () => {
   const MORE_THAN_SOCKETS_HOLD = 100_000;
   const longOperation: Operation = {
-    kind: "find_order",
+    kind: "amend",
     accountId: Number.MAX_SAFE_INTEGER as AccountId,
-    symbol: "S".repeat(32) as InstrumentSymbol,
-    clientOrderId: "c".repeat(36) as ClientOrderId,
+    orderId: Number.MAX_SAFE_INTEGER as OrderId,
+    price: "1".repeat(32) as CanonicalDecimal,
+    quantity: "1".repeat(32) as CanonicalDecimal,
   };
   const welcome = encodeFrame(WELCOME, [
     '{"shard":"shard1","shardIndex":1,"epoch":1,"centralId":"c"}',
@@ -352,11 +229,12 @@ describe("a peer that is not the shard is left and tried again", () => {
 test("progress from a shard wakes who waits for it, and is its lag", async () => {
   const { shard, router } = await serving();
   const place = { partition: 3, epoch: 1, seq: 5 };
-  const waiting = router.waitFor(SHARD1, place, "replicated", inAMinute());
+  const nowMs = systemClock.monotonicMs();
+  const waiting = router.waitFor(SHARD1, place, "replicated", nowMs + 60_000);
   const known = { partition: 3, epoch: 1, committedSeq: 6, replicatedSeq: 5, appliedSeq: 4 };
   shard.send(encodeFrame(PROGRESS, [encodeProgress({ ...known, lagMs: 1000 })]));
   expect(await waiting).toBe("replicated");
-  expect(await router.waitFor(SHARD1, place, "central", inAMoment())).toBe("replicated");
+  expect(await router.waitFor(SHARD1, place, "central", nowMs + 20)).toBe("replicated");
   expect(router.lagMs()).toBeGreaterThanOrEqual(1000);
 });
 

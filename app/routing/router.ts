@@ -19,15 +19,16 @@ export interface ShardRouter {
   shardOfOrder(orderId: OrderId): ShardName | undefined;
   /**
    * The shard's answer, whatever its status. Rejects with RoutingError: `shard_unavailable` and
-   * `overloaded` when nothing happened, `outcome_unknown` at `deadlineAt` (ms since 1970).
+   * `overloaded` when nothing happened, `outcome_unknown` at `deadlineAt` (ms since 1970) or when
+   * only the second copy of it was refused. A query is not sent twice.
    */
   request(shard: ShardName, operation: Operation, deadlineAt: number): Promise<Answer>;
-  /** Resolves when `level` is reached, else at `deadlineAt`, with the level that is reached. */
+  /** Resolves when `level` is reached, else at `expiresMs` (monotonic), with what is reached. */
   waitFor(
     shard: ShardName,
     place: RecordPlace,
     level: "replicated" | "central",
-    deadlineAt: number,
+    expiresMs: number,
   ): Promise<DurabilityLevel>;
   /** One per shard, in the order of `shards`. */
   states(): readonly ShardState[];
@@ -73,8 +74,8 @@ export const createShardRouter = (options: ShardRouterOptions): RunningShardRout
     shardOfSymbol: createSymbolRouter(shardMap),
     shardOfOrder: (orderId) => nameByIndex.get(shardIndexOf(orderId)),
     request: (shard, operation, deadlineAt) => connectionOf(shard).request(operation, deadlineAt),
-    waitFor: (shard, place, level, deadlineAt) =>
-      connectionOf(shard).progress.waitFor(place, level, deadlineAt),
+    waitFor: (shard, place, level, expiresMs) =>
+      connectionOf(shard).progress.waitFor(place, level, expiresMs),
     states: () => Array.from(connections.values(), (connection) => connection.shardState),
     lagMs: () => Math.max(...Array.from(connections.values(), (c) => c.progress.lagMs())),
     start: () => {

@@ -2,7 +2,8 @@ import { OperatingError } from "../../shards/process/failure.ts";
 
 /**
  * - `shard_unavailable`, `overloaded`: nothing happened, certainly
- * - `outcome_unknown`: the operation was handed to the socket and no answer came by its deadline
+ * - `outcome_unknown`: the operation was handed to the socket and no answer came by its deadline;
+ *   or it was sent again after a reconnect, and a refusal of the second copy left the first unknown
  */
 export type RoutingCode = "shard_unavailable" | "overloaded" | "outcome_unknown";
 

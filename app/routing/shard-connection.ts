@@ -152,7 +152,11 @@ export class ShardConnection {
         this.resend();
         break;
       case "refuse_unsent":
-        this.refuseUnsent();
+        this.sender.detach();
+        this.refuse((pending) => !pending.wasSent);
+        break;
+      case "refuse_queries":
+        this.refuse((pending) => pending.isQuery);
         break;
       case "drop":
         this.forgetSocket()?.terminate();
@@ -200,10 +204,9 @@ export class ShardConnection {
     if (this.socket !== undefined) this.sender.attach(this.socket, this.pending.inOrder());
   }
 
-  private refuseUnsent(): void {
-    this.sender.detach();
+  private refuse(isRefused: (pending: PendingOperation) => boolean): void {
     for (const pending of this.pending.inOrder()) {
-      if (!pending.wasSent) this.pending.reject(pending, "shard_unavailable", this.why());
+      if (isRefused(pending)) this.pending.reject(pending, "shard_unavailable", this.why());
     }
   }
 

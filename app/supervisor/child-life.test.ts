@@ -82,7 +82,7 @@ const die = (life: ChildLife, upMs: number): { life: ChildLife; pauseMs: number 
 describe("a child's life", () => {
   test("begins with a start", () => {
     expect(firstStep()).toEqual({
-      life: { state: "starting", nextPauseMs: PAUSE_MS_MIN },
+      life: { state: "starting", nextPauseMs: PAUSE_MS_MIN, refusalsLeft: 0 },
       effects: [{ type: "spawn" }],
     });
   });
@@ -91,7 +91,10 @@ describe("a child's life", () => {
     for (const event of Object.values(EVENTS)) {
       const expected = EXPECTED[state][event.type];
       test(`${state}, ${event.type} → ${expected}`, () => {
-        const { life, effects } = nextStep({ state, nextPauseMs: PAUSE_MS_MIN }, event);
+        const { life, effects } = nextStep(
+          { state, nextPauseMs: PAUSE_MS_MIN, refusalsLeft: 0 },
+          event,
+        );
         expect([life.state, ...effects.map(({ type }) => type)].join(": ")).toBe(expected);
       });
     }
@@ -109,10 +112,34 @@ describe("a child's life", () => {
   });
 
   test("the pause is short again after 10 s up, and not a millisecond before", () => {
-    const tired: ChildLife = { state: "serving", nextPauseMs: 1600 };
+    const tired: ChildLife = { state: "serving", nextPauseMs: 1600, refusalsLeft: 0 };
     expect(die(tired, 9999).pauseMs).toBe(1600);
     const settled = die(tired, 10_000);
     expect(settled.pauseMs).toBe(50);
     expect(die(settled.life, 0).pauseMs).toBe(100);
+  });
+
+  test("one that has served is started five times more after a refusal, then it stays down", () => {
+    let { life } = nextStep(firstStep().life, EVENTS.ready);
+    life = die(life, 100).life;
+    const pauses: number[] = [];
+    while (life.state === "starting" && pauses.length < 100) {
+      const refused = nextStep(life, EVENTS.refusedToRun);
+      life = nextStep(refused.life, EVENTS.pauseOver).life;
+      for (const effect of refused.effects) {
+        if (effect.type === "pause") pauses.push(effect.pauseMs);
+      }
+    }
+    expect(pauses).toEqual([100, 200, 400, 800, 1600]);
+    expect(life.state).toBe("refused");
+  });
+
+  test("one that serves again has all five before it", () => {
+    const serve = (life: ChildLife): ChildLife => nextStep(life, EVENTS.ready).life;
+    const served = serve(firstStep().life);
+    const refused = nextStep(die(served, 0).life, EVENTS.refusedToRun).life;
+    expect(refused.refusalsLeft).toBe(served.refusalsLeft - 1);
+    const again = serve(nextStep(refused, EVENTS.pauseOver).life);
+    expect(again.refusalsLeft).toBe(served.refusalsLeft);
   });
 });

@@ -7,7 +7,9 @@
  * lived for 10 s has earned the short pause again. Start is recovery, so that covers a broken
  * invariant too. Only exit code 2 is different: the child was started wrongly or its file is
  * damaged, it has said so in a sentence, and starting it again would say it again: it is *refused*
- * and stays down while the others go on.
+ * and stays down while the others go on. One that has served before was not started wrongly, and
+ * what refuses a restart of it may pass, like a port that another process has for a moment: it is
+ * started five times more before it counts as refused.
  *
  * A stop asks a live child to drain (*stopping*) and waits for its end; one that does not come to
  * an end in its time is killed. *ended* is final.
@@ -46,6 +48,8 @@ export interface ChildLife {
   readonly state: ChildState;
   /** The pause before the next start, ms. */
   readonly nextPauseMs: number;
+  /** Starts that may still end with exit code 2 before it is refused. */
+  readonly refusalsLeft: number;
 }
 
 export interface Step {
@@ -57,10 +61,12 @@ export const PAUSE_MS_MIN = 50;
 export const PAUSE_MS_MAX = 2000;
 /** A child that was up this long starts with the shortest pause again. */
 export const SETTLED_MS = 10_000;
+/** Of restarts in a row; the first start has none. */
+const REFUSALS_MAX = 5;
 
 /** A child whose first start is to be made now. */
 export const firstStep = (): Step => ({
-  life: { state: "starting", nextPauseMs: PAUSE_MS_MIN },
+  life: { state: "starting", nextPauseMs: PAUSE_MS_MIN, refusalsLeft: 0 },
   effects: [{ type: "spawn" }],
 });
 
@@ -83,9 +89,20 @@ const stay = (life: ChildLife): Step => ({ life, effects: [] });
 const startAgain: Handler<"died"> = (life, { upMs }) => {
   const pauseMs = upMs >= SETTLED_MS ? PAUSE_MS_MIN : life.nextPauseMs;
   return {
-    life: { state: "waiting", nextPauseMs: Math.min(pauseMs * 2, PAUSE_MS_MAX) },
+    life: { ...life, state: "waiting", nextPauseMs: Math.min(pauseMs * 2, PAUSE_MS_MAX) },
     effects: [{ type: "pause", pauseMs }],
   };
+};
+
+const serve = (life: ChildLife): Step => ({
+  life: { ...life, state: "serving", refusalsLeft: REFUSALS_MAX },
+  effects: [],
+});
+
+const tryAgainOrRefuse: Handler<"refusedToRun"> = (life) => {
+  const refusalsLeft = life.refusalsLeft - 1;
+  if (refusalsLeft < 0) return goTo("refused")(life);
+  return startAgain({ ...life, refusalsLeft }, { type: "died", upMs: 0 });
 };
 
 const drain = goTo("stopping", { type: "askToDrain" });
@@ -94,9 +111,9 @@ const endThePause = goTo("ended", { type: "endPause" });
 
 const TABLE: Readonly<Record<ChildState, { readonly [T in ChildEvent["type"]]: Handler<T> }>> = {
   starting: {
-    ready: goTo("serving"),
+    ready: serve,
     died: startAgain,
-    refusedToRun: goTo("refused"),
+    refusedToRun: tryAgainOrRefuse,
     pauseOver: stay,
     stop: drain,
     kill: killAndWait,

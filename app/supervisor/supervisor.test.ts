@@ -193,6 +193,17 @@ describe("the supervisor", () => {
     expect(stage.story.filter((line) => line === "shard1 started")).toHaveLength(1);
   });
 
+  test("a child that cannot start again at once, as when its port is taken, is tried again", async () => {
+    const { started } = start([[child("shard1")]]);
+    await allReady("shard1");
+    await started;
+    stage.say("shard1", "exit 1");
+    await stage.next("shard1", "started");
+    stage.say("shard1", "exit 2");
+    const third = await stage.next("shard1", "started");
+    expect(lives(third.pid)).toBe(true);
+  });
+
   test("drains group after group, those of a group together", async () => {
     const { started, stop } = start([
       [child("api")],

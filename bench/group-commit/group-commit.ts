@@ -138,6 +138,9 @@ const runRaw = async (
     path,
     walBytesMax: settings.walMax,
     onPressure: () => {},
+    onDied: (reason) => {
+      throw new Error(`the checkpoint thread died: ${reason}`);
+    },
   });
   const begin = database.prepare("BEGIN IMMEDIATE");
   const commit = database.prepare("COMMIT");
@@ -163,7 +166,7 @@ const runRaw = async (
     }
     return performance.now() - start;
   } finally {
-    checkpointer.close();
+    void checkpointer.close();
     database.close();
   }
 };

@@ -68,6 +68,9 @@ export const openWriter = async (options: WriterOptions): Promise<WriterInProces
     path,
     walBytesMax: settings.walMax,
     onPressure: () => {},
+    onDied: (reason) => {
+      throw new Error(`the checkpoint thread died: ${reason}`);
+    },
   });
   const store = new ShardStore(
     database,
@@ -102,7 +105,10 @@ export const openWriter = async (options: WriterOptions): Promise<WriterInProces
           return { partition, replicatedSeq: seq, appliedSeq: seq };
         }),
       }),
-    close: () => store.close(),
+    close: () => {
+      void checkpointer.close();
+      store.close();
+    },
   };
 };
 

@@ -1,3 +1,4 @@
+import { watchThread } from "../process/thread.ts";
 import type { FromRelay, RelayStart, ToRelay } from "./messages.ts";
 
 /** What the shard hears of its relay. */
@@ -7,14 +8,21 @@ export type RelayNews = Exclude<FromRelay, { type: "idle" }>;
 export class RelayHandle {
   readonly #thread: Worker;
   readonly #onMessage: (message: RelayNews) => void;
+  readonly #endThread: () => Promise<void>;
   /** It waits. While it does not, it finds new records by itself: waking it costs, per batch. */
   #isIdle = false;
   #hasNews = false;
 
-  constructor(thread: Worker, start: RelayStart, onMessage: (message: RelayNews) => void) {
+  constructor(
+    thread: Worker,
+    start: RelayStart,
+    onMessage: (message: RelayNews) => void,
+    onDied: (reason: string) => void,
+  ) {
     this.#thread = thread;
     this.#onMessage = onMessage;
     thread.onmessage = ({ data }: MessageEvent<FromRelay>) => this.#receive(data);
+    this.#endThread = watchThread(thread, onDied);
     this.#tell({ type: "start", start });
   }
 
@@ -39,9 +47,10 @@ export class RelayHandle {
     this.#tell({ type: "pause", paused });
   }
 
-  close(): void {
+  /** Fulfilled when the thread reads the file no more. */
+  close(): Promise<void> {
     this.#tell({ type: "close" });
-    this.#thread.terminate();
+    return this.#endThread();
   }
 
   #tell(message: ToRelay): void {

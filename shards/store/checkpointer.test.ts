@@ -9,6 +9,8 @@ import { openForReading, openForWriting } from "./open.ts";
 const MIB = 1024 ** 2;
 /** What one batch adds to the log: some 100 pages of 4 KiB. */
 const BATCH_BYTES = 400 * 1024;
+/** Some time into a copy that takes much longer. */
+const COPY_BEGINS_MS = 20;
 
 interface Bench {
   readonly database: Database;
@@ -21,6 +23,10 @@ interface Bench {
   walBytesSeen: number;
 }
 
+const unexpectedDeath = (reason: string): void => {
+  throw new Error(`the checkpoint thread died: ${reason}`);
+};
+
 const benchOf = (path: string, walBytesMax: number): Bench => {
   const database = openForWriting(path);
   database.exec("CREATE TABLE IF NOT EXISTS t (id INTEGER PRIMARY KEY, data BLOB)");
@@ -29,6 +35,7 @@ const benchOf = (path: string, walBytesMax: number): Bench => {
     path,
     walBytesMax,
     onPressure: (over) => pressures.push(over),
+    onDied: unexpectedDeath,
   });
   // The same thousand rows again and again: the file stays small, the log is what grows.
   const insert = database.prepare("INSERT OR REPLACE INTO t VALUES (?, zeroblob(?))");
@@ -53,7 +60,7 @@ const benchOf = (path: string, walBytesMax: number): Bench => {
 };
 
 const close = ({ checkpointer, database }: Bench): void => {
-  checkpointer.close();
+  void checkpointer.close();
   database.close();
 };
 
@@ -119,6 +126,7 @@ describe("the write-ahead log", () => {
         isOver = over;
         if (!over) released.resolve("goes on");
       },
+      onDied: unexpectedDeath,
     });
     const insert = database.prepare("INSERT INTO t (data) VALUES (zeroblob(?))");
     // In one turn of the event loop: the thread's answers come when all is over.
@@ -130,9 +138,43 @@ describe("the write-ahead log", () => {
     const patience = setTimeout(() => released.resolve("is paused for ever"), 3_000);
     const end = await released.promise;
     clearTimeout(patience);
-    checkpointer.close();
+    await checkpointer.close();
     database.close();
     expect(end).toBe("goes on");
+  }, 10_000);
+
+  test("can be truncated once the checkpointer is closed, also in the middle of a copy", async () => {
+    const folder = temporaryFolder();
+    const path = join(folder.path, "a.sqlite");
+    const bench = benchOf(path, 1024 * MIB);
+    await bench.write(1);
+    await Bun.sleep(COPY_BEGINS_MS);
+    const insert = bench.database.prepare("INSERT INTO t (data) VALUES (zeroblob(?))");
+    for (let n = 0; n < 20; n++) insert.run(10 * MIB);
+    for (let n = 0; n < 8; n++) bench.checkpointer.afterBatch();
+    await Bun.sleep(COPY_BEGINS_MS);
+    await bench.checkpointer.close();
+    bench.database.run("PRAGMA busy_timeout = 0");
+    expect(bench.database.query("PRAGMA wal_checkpoint(TRUNCATE)").values()).toEqual([[0, 0, 0]]);
+    expect(bench.walBytes()).toBe(0);
+    bench.database.close();
+  }, 30_000);
+
+  test("whose thread cannot open the file is told: nothing would copy it", async () => {
+    const folder = temporaryFolder();
+    const database = openForWriting(join(folder.path, "a.sqlite"));
+    const death = Promise.withResolvers<string>();
+    const path = join(folder.path, "nowhere", "a.sqlite");
+    const onDied = death.resolve;
+    const checkpointer = new Checkpointer(database, {
+      path,
+      walBytesMax: MIB,
+      onPressure: () => {},
+      onDied,
+    });
+    expect(await death.promise).toContain("unable to open database file");
+    await checkpointer.close();
+    database.close();
   }, 10_000);
 });
 

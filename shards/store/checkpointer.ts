@@ -8,6 +8,8 @@
  * A reader's snapshot can hold that up; past the limit the relay is asked to pause.
  */
 import type { Database } from "bun:sqlite";
+import { watchThread } from "../process/thread.ts";
+import type { ToCheckpointThread } from "./checkpoint-thread.ts";
 
 const PAGE_BYTES = 4096;
 /** Growth of the log, in pages, after which the thread is sent. */
@@ -28,11 +30,14 @@ export interface CheckpointerOptions {
   readonly walBytesMax: number;
   /** Called with true when what is not copied yet passes the limit, with false when it is below. */
   readonly onPressure: (over: boolean) => void;
+  /** Nothing copies the log any more: the process must start again. */
+  readonly onDied: (reason: string) => void;
 }
 
 export class Checkpointer {
   readonly #options: CheckpointerOptions;
   readonly #thread: Worker;
+  readonly #endThread: () => Promise<void>;
   readonly #look;
   readonly #copy;
   #threadBusy = false;
@@ -48,7 +53,8 @@ export class Checkpointer {
     this.#copy = database.prepare("PRAGMA wal_checkpoint(PASSIVE)");
     this.#thread = new Worker(new URL("./checkpoint-thread.ts", import.meta.url).href);
     this.#thread.onmessage = ({ data }: MessageEvent<boolean>) => this.#threadDone(data);
-    this.#thread.postMessage(options.path);
+    this.#endThread = watchThread(this.#thread, options.onDied);
+    this.#tell({ path: options.path });
   }
 
   /** Between two batches; almost always returns at once. */
@@ -67,7 +73,7 @@ export class Checkpointer {
     if (this.#threadBusy) return;
     this.#threadBusy = true;
     this.#pagesSeen = length;
-    this.#thread.postMessage("copy");
+    this.#tell("copy");
   }
 
   /** Comes between two batches. `copied` is false when the disk refused: a later run tries again. */
@@ -110,9 +116,14 @@ export class Checkpointer {
     this.#options.onPressure(over);
   }
 
-  close(): void {
+  #tell(message: ToCheckpointThread): void {
+    this.#thread.postMessage(message);
+  }
+
+  /** A copy that is under way is waited for: the log cannot be truncated beside it. */
+  close(): Promise<void> {
     clearTimeout(this.#retry);
-    this.#thread.terminate();
+    return this.#endThread();
   }
 }
 

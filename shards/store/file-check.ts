@@ -6,6 +6,7 @@
  * that a crash interrupted. A torn tail of the log is normal, and SQLite drops it.
  */
 import { closeSync, existsSync, openSync, readSync, statSync } from "node:fs";
+import { basename } from "node:path";
 import { UsageError } from "../process/failure.ts";
 
 const HEADER_BYTES = 100;
@@ -15,10 +16,20 @@ const FRAME_HEADER_BYTES = 24;
 
 /** Throws {@link UsageError} with the way out unless the file can be what it says it is. */
 export const checkFileIsWhole = (path: string): void => {
-  const size = statSync(path).size;
+  const size = sizeOf(path);
+  if (size === undefined) {
+    // A new file is there before its log is, so there was one.
+    const log = ["-wal", "-journal"].find((ending) => (sizeOf(`${path}${ending}`) ?? 0) > 0);
+    if (log !== undefined) throw alone(path, log, "missing");
+    return;
+  }
   const walPages = readWalPages(`${path}-wal`);
-  // Never written to; whether it may be new, central knows. SQLite would drop a log beside it.
-  if (size === 0 && walPages.databasePages === 0) return;
+  if (size === 0) {
+    // SQLite would drop the log. Without a commit in it the file was never written to, as a first
+    // start that was cut off leaves it; whether it may be new, central knows.
+    if (walPages.databasePages > 0) throw alone(path, "-wal", "empty");
+    return;
+  }
   const header = readBytes(path, 0, HEADER_BYTES);
   if (header.length < HEADER_BYTES || header.toString("latin1", 0, 16) !== MAGIC) {
     throw damaged(path, "its header is not that of a SQLite file");
@@ -33,10 +44,22 @@ export const checkFileIsWhole = (path: string): void => {
   }
 };
 
+const sizeOf = (path: string): number | undefined =>
+  statSync(path, { throwIfNoEntry: false })?.size;
+
+const alone = (path: string, log: string, what: string): UsageError => {
+  const name = basename(path);
+  return new UsageError(
+    `${path} is damaged: it is ${what}, but ${name}${log} is there, which may hold acknowledged ` +
+      `orders and would be dropped. It is not served: put ${name} back beside its ${log}, or ` +
+      "move that away too and start with --new-epoch, which says what is lost.",
+  );
+};
+
 const damaged = (path: string, what: string): UsageError =>
   new UsageError(
     `${path} is damaged: ${what}. It is not served. Put the disk's own copy back, or move the ` +
-      "file away and start with --new-epoch, which says what is lost.",
+      "file and its -wal away and start with --new-epoch, which says what is lost.",
   );
 
 interface WalPages {

@@ -1,13 +1,27 @@
 /**
  * Entry point of a thread: looks through the whole file after the shard has begun to serve, table
- * by table so that no read snapshot lasts long. Answers with what it found, null when all is well.
+ * by table so that no read snapshot lasts long.
  */
 import { codeOf, reasonOf } from "../process/failure.ts";
+import type { CheckResult } from "./integrity.ts";
 import { openForReading } from "./open.ts";
 
 declare const self: Worker;
 
-const check = (path: string): string | null => {
+/** Any other error, a full disk or a lack of handles, says nothing about the file. */
+const DAMAGE = /^SQLITE_(CORRUPT|NOTADB)/;
+
+const check = (path: string): CheckResult => {
+  try {
+    return { kind: "done", found: lookThrough(path) };
+  } catch (error) {
+    const code = codeOf(error) ?? "";
+    const reason = `${code} ${reasonOf(error)}`.trim();
+    return DAMAGE.test(code) ? { kind: "done", found: reason } : { kind: "failed", reason };
+  }
+};
+
+const lookThrough = (path: string): string | null => {
   const database = openForReading(path);
   try {
     const tables = database.query("SELECT name FROM sqlite_master WHERE type = 'table'").values();
@@ -17,8 +31,6 @@ const check = (path: string): string | null => {
       if (found !== "ok") return found.slice(0, 500);
     }
     return null;
-  } catch (error) {
-    return `${codeOf(error) ?? ""} ${reasonOf(error)}`.trim();
   } finally {
     database.close();
   }

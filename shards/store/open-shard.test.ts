@@ -1,6 +1,6 @@
 import { Database } from "bun:sqlite";
 import { describe, expect, test } from "bun:test";
-import { truncateSync, writeFileSync } from "node:fs";
+import { truncateSync, unlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import {
   CONFIG,
@@ -17,7 +17,6 @@ import { chainHash, ZERO_HASH } from "../protocol/record.ts";
 import { readPinned } from "./cluster.ts";
 import { JournalReader } from "./journal.ts";
 import { migrateShardFile, SHARD_MIGRATIONS } from "./migrate.ts";
-import { requireSqliteVersion } from "./open.ts";
 import { openShardFile } from "./open-shard.ts";
 
 const orders = (prefix: string, count: number) =>
@@ -148,6 +147,44 @@ describe("a shard's file", () => {
     damage(path);
     expect(String(await outcomeOfOpening(path))).toMatch(message);
   });
+
+  test.each([
+    ["missing", (path: string) => unlinkSync(path)],
+    ["empty", (path: string) => truncateSync(path, 0)],
+  ])("that is %s beside its log is refused, and the log is kept", async (what, lose) => {
+    const folder = temporaryFolder();
+    const { path, commitSeq } = await killed(folder.path);
+    const kept = join(folder.path, "kept.sqlite");
+    copyFile(path, kept, [""]);
+    const walBytes = bytesOf(`${path}-wal`);
+    lose(path);
+    expect(String(await outcomeOfOpening(path))).toMatch(
+      new RegExp(
+        `is damaged: it is ${what}, but shard1.sqlite-wal is there.* put shard1.sqlite back beside its`,
+      ),
+    );
+    expect(bytesOf(`${path}-wal`)).toBe(walBytes);
+    copyFile(kept, path, [""]);
+    expect(await outcomeOfOpening(path)).toBe(commitSeq);
+  });
+
+  test("that is missing beside a rollback journal is refused", async () => {
+    const folder = temporaryFolder();
+    const path = join(folder.path, "shard1.sqlite");
+    writeFileSync(`${path}-journal`, "a journal");
+    expect(String(await outcomeOfOpening(path))).toContain("shard1.sqlite-journal is there");
+  });
+
+  test.each(["-wal", "-journal"])(
+    "that a first start left empty, with a %s that holds no commit, is made anew",
+    async (ending) => {
+      const folder = temporaryFolder();
+      const path = join(folder.path, "shard1.sqlite");
+      writeFileSync(path, "");
+      writeFileSync(`${path}${ending}`, new Uint8Array(512));
+      expect(await outcomeOfOpening(path)).toBe(PARTITIONS);
+    },
+  );
 
   test("is not made whole by frames of an older log", async () => {
     const folder = temporaryFolder();
@@ -349,18 +386,4 @@ describe("the migrations of a shard's file", () => {
     expect(tables).toContain("outcome_generation");
     database.close();
   });
-});
-
-test.each([
-  ["3.51.3", true],
-  ["3.51.10", true],
-  ["3.53.4", true],
-  ["4.0.0", true],
-  ["3.51.2", false],
-  ["3.50.9", false],
-  ["2.99.99", false],
-])("SQLite %s is new enough: %p", (version, isEnough) => {
-  const check = () => requireSqliteVersion(version);
-  if (isEnough) expect(check).not.toThrow();
-  else expect(check).toThrow(UsageError);
 });

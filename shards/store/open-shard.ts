@@ -1,6 +1,5 @@
 /** Opens a shard's file for its writer: refuse, make, migrate, compare, load. */
 import { Database } from "bun:sqlite";
-import { existsSync } from "node:fs";
 import type { InstrumentSymbol } from "../domain/brands.ts";
 import type { Instrument } from "../domain/instrument.ts";
 import { codeOf, OperatingError, reasonOf, UsageError } from "../process/failure.ts";
@@ -38,7 +37,7 @@ export interface OpenOptions {
 
 export const openShardFile = async (options: OpenOptions): Promise<OpenedShard> => {
   const { path, config, now } = options;
-  if (existsSync(path)) checkFileIsWhole(path);
+  checkFileIsWhole(path);
   let database: Database | undefined;
   try {
     database = openForWriting(path);
@@ -93,7 +92,7 @@ const asRefusal = (error: unknown, path: string): unknown => {
   }
   return new UsageError(
     `${path} cannot be read (${code}): it is damaged and is not served. Put the disk's own copy ` +
-      "back, or move the file away and start with --new-epoch, which says what is lost.",
+      "back, or move the file and its -wal away and start with --new-epoch, which says what is lost.",
     { cause: error },
   );
 };

@@ -60,6 +60,8 @@ const PRUNE_MIN = 64;
 const PRUNE_FACTOR = 3;
 /** How often finished orders are looked for. */
 const SWEEP_PAUSE_MS = 1000;
+/** How long a close waits for readers of other processes. */
+const TRUNCATE_MS_MAX = 1000;
 
 export class ShardStore implements WriterStore {
   readonly #database: Database;
@@ -222,16 +224,26 @@ export class ShardStore implements WriterStore {
     };
   }
 
-  /** Leaves one whole file: nothing else has it open any more, so the log goes into it. */
-  close(): void {
-    this.#checkpointer.close();
+  /**
+   * Leaves one whole file, if nobody else reads it: the threads must have ended. False when the log
+   * stays beside the file, where the next start reads it.
+   */
+  close(): boolean {
     try {
-      this.#database.run("PRAGMA wal_checkpoint(TRUNCATE)");
+      return this.#truncateLog();
     } catch (error) {
-      // The log stays beside the file, and the next start reads it.
       if (!isDiskFailure(error)) throw error;
+      return false;
+    } finally {
+      this.#database.close();
     }
-    this.#database.close();
+  }
+
+  /** SQLite asks again until the time is over, then answers with a row that says busy. */
+  #truncateLog(): boolean {
+    this.#database.run(`PRAGMA busy_timeout = ${TRUNCATE_MS_MAX}`);
+    const [row] = this.#database.query("PRAGMA wal_checkpoint(TRUNCATE)").values();
+    return row?.[0] === 0;
   }
 }
 

@@ -94,6 +94,10 @@ const serve = (
       fetch: (request, bunServer) => {
         const path = new URL(request.url).pathname;
         if (path !== SHARD_PATH) return options.onHttp(path);
+        // Browsers send it with every WebSocket, our processes never: no web page may speak here.
+        if (request.headers.has("origin")) {
+          return new Response("not for web pages", { status: 403 });
+        }
         const upgraded = bunServer.upgrade(request, { data: { connection: null } });
         return upgraded ? undefined : new Response("a WebSocket is expected", { status: 426 });
       },

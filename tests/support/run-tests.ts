@@ -11,13 +11,7 @@
 import { Glob, type Subprocess } from "bun";
 
 /** Suites that have to exist; a folder beyond them that has test files becomes a suite too. */
-const REQUIRED_SUITES = [
-  "app",
-  "shards",
-  "tests/tooling",
-  "tests/contract",
-  "tests/system",
-];
+const REQUIRED_SUITES = ["app", "shards", "tests/tooling", "tests/contract", "tests/system"];
 
 const TEST_TIMEOUT_MS = 60_000;
 /** All suites together; the rest of the 25 minutes a run may take is for installing and checks. */

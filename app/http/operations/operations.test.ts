@@ -83,14 +83,18 @@ describe("GET /metrics", () => {
 });
 
 describe("GET /v1/instruments", () => {
-  test("is one list over the shards, by symbol, each once", async () => {
+  test("is one list by symbol, each as the shard has it that takes its orders", async () => {
     edge.router.respond = (_, shard) => {
-      const own = shard === "shard1" ? "BTCUSDT" : "ADAUSDT";
-      return answer(200, JSON.stringify([{ symbol: "XRPUSDT" }, { symbol: own }]));
+      const known = ["XRPUSDT", "BTCUSDT", "ADAUSDT"].map((symbol) => ({ symbol, status: shard }));
+      return answer(200, JSON.stringify(known));
     };
     const response = await edge.send("GET", "/v1/instruments");
     expect(await response.json()).toEqual({
-      items: [{ symbol: "ADAUSDT" }, { symbol: "BTCUSDT" }, { symbol: "XRPUSDT" }],
+      items: [
+        { symbol: "ADAUSDT", status: "shard2" },
+        { symbol: "BTCUSDT", status: "shard1" },
+        { symbol: "XRPUSDT", status: "shard2" },
+      ],
       nextCursor: null,
     });
   });

@@ -1,4 +1,5 @@
 /** Instruments, the server's time, and the shards as operators see them. */
+import type { InstrumentSymbol } from "../../../shards/domain/brands.ts";
 import { CODES } from "../../../shards/domain/codes.ts";
 import type { InstrumentDescription } from "../../../shards/domain/instrument.ts";
 import { type ShardStatus, shardStatusSchema } from "../../../shards/protocol/status.ts";
@@ -37,17 +38,17 @@ const withoutQuery =
     return query.ok ? handle(call) : invalidRequest(call, query.errors);
   };
 
-/** By symbol; an instrument that several shards know is listed once. */
+/** By symbol. Shards know symbols of others too; the rules in force are those of the symbol's own. */
 const listInstruments = async (edge: Edge, call: Call): Promise<Reply> => {
   const all = bodiesOf(await readAll(edge, call, { kind: "instruments" }));
   if ("problem" in all) return problemReply(call.requestId, all.problem);
-  const bySymbol = new Map<string, InstrumentDescription>();
-  for (const body of all.bodies) {
-    for (const instrument of JSON.parse(body) as InstrumentDescription[]) {
-      bySymbol.set(instrument.symbol, instrument);
-    }
-  }
-  const items = [...bySymbol.values()].sort((a, b) => (a.symbol < b.symbol ? -1 : 1));
+  const { router } = edge;
+  const items = all.bodies.flatMap((body, i) =>
+    (JSON.parse(body) as InstrumentDescription[]).filter(
+      ({ symbol }) => router.shardOfSymbol(symbol as InstrumentSymbol) === router.shards[i],
+    ),
+  );
+  items.sort((a, b) => (a.symbol < b.symbol ? -1 : 1));
   return new Reply(200, JSON.stringify({ items, nextCursor: null }));
 };
 

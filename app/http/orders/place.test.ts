@@ -123,6 +123,18 @@ describe("?ack=", () => {
     expect(edge.router.waited).toEqual([]);
   });
 
+  test("waits no longer when the wall clock jumps back meanwhile", async () => {
+    let [now, nowMs] = [edge.now, 1000];
+    edge = await createFakeEdge({ clock: { now: () => now, monotonicMs: () => nowMs } });
+    edge.router.respond = () => {
+      now -= 3_600_000;
+      nowMs += 100;
+      return answer(201, ORDER_BODY);
+    };
+    await place("?ack=central");
+    expect(edge.router.waitedUntilMs).toBe(6000);
+  });
+
   test.each(["?ack=soon", "?ack=", "?ack=local&ack=local", "?sync=1", "?ack=local&x=1"])(
     "refuses %s",
     async (query) => {

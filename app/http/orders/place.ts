@@ -134,7 +134,7 @@ const settled = async (
   let reached: DurabilityLevel = "local";
   try {
     if (answer.place !== null) {
-      reached = await edge.router.waitFor(shard, answer.place, ack, call.deadlineAt);
+      reached = await edge.router.waitFor(shard, answer.place, ack, call.expiresMs);
     }
   } catch (error) {
     edge.logger.warn({ requestId: call.requestId, err: error }, "waiting for a record failed");
