@@ -102,7 +102,7 @@ const runWriter = async (path: string, { batch, sync }: Case, orders: number) =>
     const ms = performance.now() - start;
     return { ms, rows: readRows(writer.database, firstCommitSeq, orders) };
   } finally {
-    writer.close();
+    await writer.close();
   }
 };
 

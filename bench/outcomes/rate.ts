@@ -43,7 +43,7 @@ export const measureRates = async (
       );
     }
   } finally {
-    filled.close();
+    await filled.close();
   }
   return found;
 };
@@ -54,7 +54,7 @@ const onEmptyFile = async (options: OutcomesOptions, folder: string): Promise<nu
   try {
     return await rateOf(writer, options.seconds);
   } finally {
-    writer.close();
+    await writer.close();
     for (const suffix of ["", "-wal", "-shm"]) rmSync(`${path}${suffix}`, { force: true });
   }
 };

@@ -63,7 +63,7 @@ export const logBytesOfBatch = async (folder: string, orders: number): Promise<n
     for (let i = 0; i < PROBE_BATCHES; i++) await writer.commit(placements.take(orders), 201);
     return Math.round((size() - before) / PROBE_BATCHES);
   } finally {
-    writer.close();
+    await writer.close();
     for (const suffix of ["", "-wal", "-shm"]) rmSync(`${path}${suffix}`, { force: true });
   }
 };

@@ -55,7 +55,7 @@ const fill = async (filling: Filling, path: string): Promise<void> => {
     await placeAll(writer, filling);
     writer.database.exec("PRAGMA wal_checkpoint(TRUNCATE)");
   } finally {
-    writer.close();
+    await writer.close();
   }
   renameSync(draft, path);
   remove(draft);

@@ -38,7 +38,7 @@ export interface WriterInProcess {
   commit(commands: readonly Command[], status: number): Promise<void>;
   /** What the relay would report when central has everything. */
   reportAllApplied(): void;
-  close(): void;
+  close(): Promise<void>;
 }
 
 export interface WriterOptions {
@@ -105,9 +105,9 @@ export const openWriter = async (options: WriterOptions): Promise<WriterInProces
           return { partition, replicatedSeq: seq, appliedSeq: seq };
         }),
       }),
-    close: () => {
-      void checkpointer.close();
-      store.close();
+    close: async () => {
+      await checkpointer.close();
+      if (!store.close()) throw new Error(`${path}: its log could not be copied into it`);
     },
   };
 };
