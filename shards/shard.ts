@@ -7,7 +7,7 @@ import type { Clock } from "./process/clock.ts";
 import { reasonOf } from "./process/failure.ts";
 import type { Logger } from "./process/logger.ts";
 import type { Registry } from "./process/metrics.ts";
-import type { Answer, ShardTiming } from "./protocol/answer.ts";
+import { type Answer, NO_TIME } from "./protocol/answer.ts";
 import type { OperationEntry } from "./protocol/operation.ts";
 import type { ShardStatus } from "./protocol/status.ts";
 import type { RelayNews } from "./relay/relay-handle.ts";
@@ -53,8 +53,6 @@ export interface ShardParts {
   readonly onClosed: () => void | Promise<void>;
   readonly onFailed: (reason: string, recoverable: boolean) => void;
 }
-
-const NO_TIME: ShardTiming = { queueUs: 0, decideUs: 0, commitUs: 0 };
 
 /** How often free space is looked at, and how often changed progress is told. */
 const DISK_LOOK_MS = 500;

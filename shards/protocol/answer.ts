@@ -10,6 +10,9 @@ export interface ShardTiming {
   readonly commitUs: number;
 }
 
+/** Of an answer that no batch stands behind. */
+export const NO_TIME: ShardTiming = { queueUs: 0, decideUs: 0, commitUs: 0 };
+
 /** The record that an answer stands on, to wait for its replication. */
 export interface RecordPlace {
   readonly partition: number;

@@ -8,7 +8,7 @@ import type { Clock } from "../process/clock.ts";
 import { CommitError } from "../process/commit-error.ts";
 import { OperatingError, reasonOf } from "../process/failure.ts";
 import type { Logger } from "../process/logger.ts";
-import type { Answer, ShardTiming } from "../protocol/answer.ts";
+import { type Answer, NO_TIME, type ShardTiming } from "../protocol/answer.ts";
 import type { Admission } from "./admission.ts";
 import { type Draft, decideBatch, problemAnswer } from "./batch.ts";
 import { type Effect, step, type WriterEvent, type WriterState } from "./group-commit.ts";
@@ -47,8 +47,6 @@ export interface WriterOptions {
    */
   readonly onFailed: (reason: string, recoverable: boolean) => void;
 }
-
-const NO_TIME: ShardTiming = { queueUs: 0, decideUs: 0, commitUs: 0 };
 
 export class Writer {
   readonly #options: WriterOptions;
