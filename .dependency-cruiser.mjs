@@ -19,10 +19,12 @@ const rooms = {
 
   "app/routing/": core,
   "app/cache/": core,
-  "app/central/": [...core, "migrations/central/"],
+  "app/central/": [...core, "migrations/central(-mysql)?/"],
   "app/supervisor/": core,
   "app/tokens/": core,
   "app/http/": [...core, "app/routing/", "app/cache/", "app/tokens/", "app/central/history[./-]"],
+  // It asks every part as its own process would, and knows the least version of SQLite.
+  "app/doctor/": [...core, "app/central/", "app/cache/redis\\.ts$", "shards/store/open\\.ts$"],
   "app/instruments/": ["shards/domain/", "shards/process/"],
   "app/config[a-z-]*\\.ts$": [...core, "shards/config\\.ts$"],
   // One binary carries every process, so the command line may also start the shard's main.
@@ -43,17 +45,17 @@ const mainFile = "(app|shards)/main\\.ts$";
 
 /** Where each package is at home. A package that is not named here is refused everywhere. */
 const packages = {
-  "bun:sqlite": ["shards/store/", "app/central/"],
+  "bun:sqlite": ["shards/store/", "app/central/", "app/doctor/"],
   "drizzle-orm": ["shards/store/", "app/central/"],
   mysql2: ["app/central/"],
-  kafkajs: ["shards/relay/", "app/central/"],
+  kafkajs: ["shards/process/kafka\\.ts$", "shards/relay/", "app/central/", "app/doctor/"],
   ioredis: ["app/cache/"],
   "rate-limiter-flexible": ["app/cache/"],
   hono: ["app/http/"],
   jose: ["app/http/", "app/tokens/"],
   "swagger-ui-dist": ["app/http/"],
   "zod-openapi": ["app/http/"],
-  zod: ["shards/protocol/", "app/http/", "app/instruments/", configFile],
+  zod: ["shards/protocol/", "app/http/", "app/instruments/", "app/doctor/", configFile],
   yaml: [configFile],
   commander: [mainFile, "app/commands/"],
   "cli-progress": ["app/commands/"],

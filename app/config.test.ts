@@ -86,7 +86,7 @@ test("a child gets nothing of a setting that is withheld from it", () => {
 });
 
 describe("what stops the start, and what it is called", () => {
-  const external = "but this version has the embedded central store only: unset it.";
+  const together = "MYSQL_URL needs KAFKA_BROKERS: set both, or neither for the embedded store.";
 
   test.each<[Environment, string]>([
     [{ SLUICE_PORT: "abc" }, 'SLUICE_PORT = "abc": expected a whole number from 0 to 65535.'],
@@ -110,10 +110,19 @@ describe("what stops the start, and what it is called", () => {
       'SLUICE_SHARD_URLS.shard1 = "http://x": expected a URL like ws://127.0.0.1:8101.',
     ],
     [{ SLUICE_CLUSTER_SECRET: "short" }, "SLUICE_CLUSTER_SECRET: expected at least 32 bytes."],
-    [{ KAFKA_BROKERS: "a:9092" }, `KAFKA_BROKERS is set, ${external}`],
+    [{ MYSQL_URL: "mysql://a/b" }, together],
     [
-      { MYSQL_URL: "mysql://a", REDIS_URL: "redis://a" },
-      `MYSQL_URL, REDIS_URL is set, ${external}`,
+      { KAFKA_BROKERS: "a", MYSQL_URL: "mysql://a/b" },
+      'KAFKA_BROKERS = "a": expected HOST:PORT,HOST:PORT,….',
+    ],
+    [
+      { KAFKA_BROKERS: "a:1", MYSQL_URL: "postgres://hush@a" },
+      "MYSQL_URL: expected a URL like mysql://user:password@host:3306/sluice.",
+    ],
+    [{ REDIS_URL: "http://hush@a" }, "REDIS_URL: expected a URL like redis://host:6379/0."],
+    [
+      { SLUICE_KAFKA_SASL_MECHANISM: "plain" },
+      "kafka.saslMechanism and kafka.saslUsername go together: set both or neither.",
     ],
   ])("environment %p", (environment, sentence) => {
     expect(refusal(() => loadConfig({}, environment))).toBe(sentence);
@@ -199,8 +208,14 @@ describe("secrets", () => {
   });
 
   test("are never shown, wherever they come from", () => {
+    const urls: Record<string, string> = {
+      MYSQL_URL: `mysql://u:${SECRET}@a/b`,
+      REDIS_URL: `redis://:${SECRET}@a`,
+    };
     for (const { env } of SETTING_NAMES.filter(({ secret }) => secret)) {
-      const shown = renderConfig(loadConfig({}, { [env]: SECRET }).effective);
+      const value = urls[env] ?? SECRET;
+      const needed = env === "MYSQL_URL" ? { KAFKA_BROKERS: "a:1" } : {};
+      const shown = renderConfig(loadConfig({}, { ...needed, [env]: value }).effective);
       expect(shown).toContain(`"********" # ${env}`);
       expect(shown).not.toContain(SECRET);
     }
@@ -212,14 +227,21 @@ describe("the effective settings", () => {
   test("are a file that gives the same settings", () => {
     const { config, effective } = loadConfig(
       { flags: { port: "4" } },
-      { SLUICE_SHARD_URLS: "{ shard1: ws://127.0.0.1:1 }", SLUICE_SHARD_WAL_MAX: "3MiB" },
+      {
+        KAFKA_BROKERS: "a:1,[::1]:2",
+        MYSQL_URL: "mysql://a/b",
+        SLUICE_SHARD_URLS: "{ shard1: ws://127.0.0.1:1 }",
+        SLUICE_SHARD_WAL_MAX: "3MiB",
+        SLUICE_KAFKA_SSL: "true",
+      },
     );
     const shown = renderConfig(effective);
     expect(shown).toContain("port: 4 # --port\n");
     expect(shown).toContain("  walMax: 3MiB # SLUICE_SHARD_WAL_MAX\n");
     expect(shown).toContain("host: 127.0.0.1 # default\n");
     expect(shown).toContain("jwtSecret: null # not set\n");
-    expect(loadFile(shown).config).toEqual(config);
+    expect(shown).toContain('mysqlUrl: "********" # MYSQL_URL\n');
+    expect(loadFile(shown.replace('"********"', "mysql://a/b")).config).toEqual(config);
   });
 });
 

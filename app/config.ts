@@ -9,6 +9,14 @@ import { defaultSharding, parseShardMap, type ShardMap } from "../shards/domain/
 import { reasonOf, UsageError } from "../shards/process/failure.ts";
 import { LOG_LEVELS } from "../shards/process/logger.ts";
 import {
+  externalSettings,
+  kafkaSettingsSchema,
+  listenAddress,
+  processUrl,
+  text,
+  whole,
+} from "./config-fields.ts";
+import {
   type Environment,
   gatherSettings,
   type SettingName,
@@ -16,47 +24,6 @@ import {
   type SourceName,
   upperSnake,
 } from "./config-sources.ts";
-
-const whole = (min: number, max: number, byDefault: number) =>
-  z
-    .unknown()
-    .transform((value, context) => {
-      const number = typeof value === "string" && /^\d{1,15}$/.test(value) ? Number(value) : value;
-      if (
-        typeof number === "number" &&
-        Number.isInteger(number) &&
-        number >= min &&
-        number <= max
-      ) {
-        return number;
-      }
-      context.addIssue({
-        code: "custom",
-        message: `expected a whole number from ${min} to ${max}`,
-      });
-      return z.NEVER;
-    })
-    .prefault(byDefault);
-
-const text = () => z.string().trim().min(1);
-
-const HOST_PORT = /^(\[[0-9a-fA-F:.]+\]|[^\s:/]+):(\d{1,5})$/;
-
-/** `host:port`, an IPv6 host in brackets. */
-const listenAddress = () =>
-  z.string().transform((value, context) => {
-    const match = HOST_PORT.exec(value);
-    const port = Number(match?.[2]);
-    if (match === null || port > 65_535) {
-      context.addIssue({ code: "custom", message: "expected HOST:PORT, like 127.0.0.1:8101" });
-      return z.NEVER;
-    }
-    return { host: (match[1] ?? "").replace(/^\[|\]$/g, ""), port };
-  });
-export type ListenAddress = z.infer<ReturnType<typeof listenAddress>>;
-
-const processUrl = () =>
-  z.url({ protocol: /^wss?$/, error: "expected a URL like ws://127.0.0.1:8101" });
 
 const shardMap = () =>
   z.unknown().transform((value, context): ShardMap => {
@@ -104,27 +71,41 @@ const schema = z.strictObject({
   /** Orders a second for one account, in one api process; 0 means no limit. */
   rateLimitPerSecond: whole(0, 1_000_000_000, 10_000),
   logLevel: z.enum(LOG_LEVELS).prefault("info"),
+  ...externalSettings,
+  kafka: kafkaSettingsSchema.prefault({}),
   shard: shardSettingsSchema.prefault({}),
 });
 
 export type Config = Readonly<z.infer<typeof schema>>;
 type Key = keyof Config;
 
-const SECRETS: ReadonlySet<SettingPath> = new Set<Key>(["jwtSecret", "jwtKeys", "clusterSecret"]);
+const GROUPS: Readonly<Record<string, { readonly shape: Readonly<Record<string, z.ZodType>> }>> = {
+  kafka: kafkaSettingsSchema,
+  shard: shardSettingsSchema,
+};
+const SECRETS: ReadonlySet<SettingPath> = new Set([
+  "jwtSecret",
+  "jwtKeys",
+  "clusterSecret",
+  "mysqlUrl",
+  "redisUrl",
+  "kafka.saslPassword",
+]);
 const STRUCTURED: ReadonlySet<SettingPath> = new Set<Key>(["shardUrls", "sharding"]);
 
 const nameOf = (path: SettingPath): SettingName => ({
   path,
-  env: `SLUICE_${path.split(".").map(upperSnake).join("_")}`,
+  env: (path in externalSettings ? "" : "SLUICE_") + path.split(".").map(upperSnake).join("_"),
   structured: STRUCTURED.has(path),
   secret: SECRETS.has(path),
 });
 
 /** Every setting, in the order in which `sluice config` prints them. */
 export const SETTING_NAMES: readonly SettingName[] = Object.keys(schema.shape)
-  .flatMap((key) =>
-    key === "shard" ? Object.keys(shardSettingsSchema.shape).map((k) => `shard.${k}`) : [key],
-  )
+  .flatMap((key) => {
+    const group = GROUPS[key];
+    return group === undefined ? [key] : Object.keys(group.shape).map((k) => `${key}.${k}`);
+  })
   .map(nameOf);
 
 /** One setting as `sluice config` shows it. */
@@ -159,7 +140,6 @@ export const loadConfig = (
   options: { readonly file?: string | undefined; readonly flags?: SettingFlags } = {},
   environment: Environment = process.env,
 ): LoadedConfig => {
-  refuseExternalStores(environment);
   const { values, sources } = gatherSettings({
     names: SETTING_NAMES,
     file: options.file,
@@ -182,16 +162,6 @@ export const loadConfig = (
   };
 };
 
-const EXTERNAL_STORES = ["KAFKA_BROKERS", "MYSQL_URL", "REDIS_URL"] as const;
-
-const refuseExternalStores = (environment: Environment): void => {
-  const given = EXTERNAL_STORES.filter((name) => (environment[name] ?? "") !== "");
-  if (given.length === 0) return;
-  throw new UsageError(
-    `${given.join(", ")} is set, but this version has the embedded central store only: unset it.`,
-  );
-};
-
 /** The values at a path, outermost first: `shard.walMax` has two. */
 const valueAt = (values: Readonly<Record<string, unknown>>, path: SettingPath): unknown => {
   let value: unknown = values;
@@ -212,7 +182,7 @@ const sentenceOf = (
   const shown =
     setting?.secret || typeof value === "object" ? "" : ` = ${JSON.stringify(value) ?? "nothing"}`;
   const inside = full.slice(path.length);
-  const isName = source.startsWith("--") || source.startsWith("SLUICE_");
+  const isName = /^(--|[A-Z_]+$)/.test(source);
   const subject = isName ? `${source}${inside}` : `${full} (${source})`;
   return `${subject}${shown}: ${issue.message.replace(/\.$/, "")}.`;
 };
@@ -246,6 +216,14 @@ const limitsBroken = (config: Config): readonly string[] => {
       `shard.outcomeRetention (${shard.outcomeRetention}ms) must be longer than ` +
         `requestDeadline (${config.requestDeadline}ms), or a repeat finds no outcome.`,
     ],
+    [
+      config.mysqlUrl === undefined || config.kafkaBrokers !== undefined,
+      "MYSQL_URL needs KAFKA_BROKERS: set both, or neither for the embedded store.",
+    ],
+    [
+      (config.kafka.saslMechanism === undefined) === (config.kafka.saslUsername === undefined),
+      "kafka.saslMechanism and kafka.saslUsername go together: set both or neither.",
+    ],
     ...clusterSecretRules(config),
   ];
   return rules.filter(([holds]) => !holds).map(([, sentence]) => sentence);
@@ -276,7 +254,7 @@ export const isLoopback = (host: string): boolean =>
 const rawDefaultOf = (path: SettingPath): unknown => {
   const [head = "", tail] = path.split(".");
   const shape: Readonly<Record<string, z.ZodType>> =
-    tail === undefined ? schema.shape : shardSettingsSchema.shape;
+    (tail === undefined ? schema : GROUPS[head])?.shape ?? {};
   const inner = shape[tail ?? head];
   return inner instanceof z.ZodPrefault || inner instanceof z.ZodDefault
     ? inner.def.defaultValue
@@ -294,6 +272,11 @@ const effectiveOf = (
     : { ...name, value: valueAt(values, name.path), source };
 };
 
+/** Every variable that is a setting, or the name of a file that holds one. */
+const SETTING_VARIABLES: ReadonlySet<string> = new Set(
+  SETTING_NAMES.flatMap(({ env }) => [env, `${env}_FILE`]),
+);
+
 const environmentOf = (
   environment: Environment,
   effective: readonly EffectiveSetting[],
@@ -301,7 +284,7 @@ const environmentOf = (
 ): Record<string, string> => {
   const result: Record<string, string> = {};
   for (const [name, value] of Object.entries(environment)) {
-    if (!name.startsWith("SLUICE_") && value !== undefined) result[name] = value;
+    if (!SETTING_VARIABLES.has(name) && value !== undefined) result[name] = value;
   }
   for (const { path, env, value } of effective) {
     const override: string | null | undefined = overrides[path as Key];

@@ -113,6 +113,31 @@ interface ReplayFlags {
   readonly url?: string;
 }
 
+const API_FLAG = "the api; default: SLUICE_HOST and SLUICE_PORT on this machine";
+const TOKEN_FLAG = "a token with the scope admin; default: signed with the secret";
+type ApiFlags = Flags & { readonly api?: string; readonly token?: string };
+
+const replicationCommands = (program: Command): void => {
+  define(program, "resend", "sends everything again that central lacks of a shard", ["dataDir"])
+    .requiredOption("--shard <name>", "a shard of the setting sharding")
+    .option("--api <url>", API_FLAG)
+    .option("--token <token>", TOKEN_FLAG)
+    .action(async (flags: ApiFlags & { readonly shard: string }) => {
+      const { runResend } = await import("./commands/resend.ts");
+      process.exitCode = await runResend(load(flags, ["dataDir"]).config, flags);
+    });
+
+  const partitions = program.command("partitions").description("how records are spread");
+  define(partitions, "raise <count>", "raises topic and shards while they serve", ["dataDir"])
+    .addHelpText("after", "\nRepeating finishes what was left. Partitions are never lowered.")
+    .option("--api <url>", API_FLAG)
+    .option("--token <token>", TOKEN_FLAG)
+    .action(async (count: string, flags: ApiFlags) => {
+      const { runPartitionsRaise } = await import("./commands/partitions.ts");
+      process.exitCode = await runPartitionsRaise(load(flags, ["dataDir"]).config, count, flags);
+    });
+};
+
 const operatorCommands = (program: Command): void => {
   const instruments = program.command("instruments").description("what can be traded");
   define(instruments, "import <files...>", "takes an exchange's instrument files", ["dataDir"])
@@ -139,6 +164,43 @@ const operatorCommands = (program: Command): void => {
   );
 };
 
+const findingCommands = (program: Command): void => {
+  define(program, "doctor", "finds what is wrong or will be, and says how to put it right", [
+    "port",
+    "host",
+    "dataDir",
+    "applierUrl",
+  ])
+    .addHelpText("after", "\nExit code 1: there is a problem. docs/DOCTOR.md lists all of them.")
+    .option("--api <url>", "the api; default: SLUICE_HOST and SLUICE_PORT on this machine")
+    .option("--token <token>", "of scope admin; default: signed with the configured secret")
+    .option("--json", "for programs", false)
+    .action(async (flags: Flags & { api?: string; token?: string; json: boolean }) => {
+      const { runDoctor } = await import("./commands/doctor.ts");
+      const { config } = load(flags, ["port", "host", "dataDir", "applierUrl"]);
+      process.exitCode = await runDoctor(config, flags);
+    });
+
+  const quarantine = program
+    .command("quarantine")
+    .description("streams that central has stopped, and records that it put aside");
+  define(quarantine, "list", "shows them and says what to do", ["dataDir"])
+    .option("--json", "for programs, with key, headers and value", false)
+    .action(async (flags: Flags & { readonly json: boolean }) => {
+      const { quarantineText } = await import("./commands/quarantine.ts");
+      console.log(await quarantineText(load(flags, ["dataDir"]).config, flags));
+    });
+  define(quarantine, "retry", "reads a partition again from its first record put aside", [
+    "dataDir",
+  ])
+    .requiredOption("--partition <number>", "of the topic")
+    .option("--shard <name>", "from the first record of this shard")
+    .action(async (flags: Flags & { partition: string; shard?: string }) => {
+      const { runRetry } = await import("./commands/quarantine.ts");
+      process.exitCode = await runRetry(load(flags, ["dataDir"]).config, flags);
+    });
+};
+
 const createProgram = (): Command => {
   const program = new Command("sluice")
     .description("HTTP order intake for a derivatives exchange")
@@ -149,6 +211,8 @@ const createProgram = (): Command => {
   servingCommands(program);
   orderCommands(program);
   operatorCommands(program);
+  replicationCommands(program);
+  findingCommands(program);
   return program;
 };
 

@@ -46,5 +46,7 @@ export const shardSettingsSchema = z.strictObject({
   walMax: size("64MiB"),
   /** Records that may wait for central; over it 503 `replication_backlog`. */
   backlogRecordsMax: count(10_000_000),
+  /** Bytes of those records' values, with the same effect. */
+  backlogBytesMax: size("8GiB"),
 });
 export type ShardSettings = z.infer<typeof shardSettingsSchema>;

@@ -13,6 +13,7 @@ import type { Instrument } from "./domain/instrument.ts";
 import type { ShardMap } from "./domain/symbol-map.ts";
 import { systemClock } from "./process/clock.ts";
 import { EXIT, OperatingError, reasonOf, UsageError } from "./process/failure.ts";
+import type { KafkaSettings } from "./process/kafka.ts";
 import type { Logger, LogLevel } from "./process/logger.ts";
 import { createRegistry } from "./process/metrics.ts";
 import type { Hello } from "./protocol/hello.ts";
@@ -33,6 +34,8 @@ export interface ShardOptions {
   readonly listen: { readonly host: string; readonly port: number };
   readonly applierUrl: string;
   readonly clusterSecret: string;
+  /** The broker between here and central; null: records go straight to the applier. */
+  readonly kafka: KafkaSettings | null;
   readonly shardMap: ShardMap;
   readonly partitionCount: number;
   readonly risk: "none";
@@ -101,6 +104,7 @@ export const runShard = async (options: ShardOptions): Promise<RunningShard> => 
     registry,
     clock: systemClock,
     onRelayNotice: () => relay?.committed(),
+    onResend: () => relay?.resend(),
     onClosed: async () => {
       await Promise.all([relay?.close(), stopCheck(), checkpointer.close()]);
       if (!store.close()) logger.warn(`the log stays beside ${path}: the next start reads it`);
@@ -117,6 +121,7 @@ export const runShard = async (options: ShardOptions): Promise<RunningShard> => 
       centralId: opened.centralId,
       applierUrl: options.applierUrl,
       clusterSecret: options.clusterSecret,
+      kafka: options.kafka,
       logLevel: logger.level as LogLevel,
     },
     (message) => running.onRelay(message),
@@ -157,6 +162,7 @@ const indexOf = ({ shard, shardMap }: ShardOptions): number => {
 
 const openNewest = async (options: ShardOptions, path: string): Promise<OpenedShard> => {
   const opened = await open(options, path);
+  tellPartitions(options, opened.loaded.partitionCount, path);
   try {
     await refuseOldCopy(options, opened, path);
     return opened;
@@ -183,6 +189,15 @@ const open = (options: ShardOptions, path: string): Promise<OpenedShard> => {
     now: systemClock.now(),
     claimEpoch: (claimId) => claim(options, path, claimId),
   });
+};
+
+/** The setting is for new files: those that exist are raised while they serve. */
+const tellPartitions = (options: ShardOptions, partitionCount: number, path: string): void => {
+  if (partitionCount === options.partitionCount) return;
+  options.logger.warn(
+    `${path} has ${partitionCount} partitions, SLUICE_PARTITION_COUNT says ` +
+      `${options.partitionCount}: the file's count holds; raise with \`sluice partitions\``,
+  );
 };
 
 const helloOf = ({ shard, clusterSecret }: ShardOptions): Hello => ({
@@ -243,7 +258,8 @@ const refuseOldCopy = async (
   if (welcome.centralId !== opened.centralId) {
     throw new UsageError(
       `${path} belongs to central ${opened.centralId}, the applier at ${applierUrl} is ` +
-        `${welcome.centralId}: use the data folder that belongs to it.`,
+        `${welcome.centralId}: use the data folder that belongs to it, or bring the old central ` +
+        "store over with `sluice migrate --central-from DIR`.",
     );
   }
   const { epoch, loaded } = opened;

@@ -4,18 +4,19 @@ import type { ShardSettings } from "./config.ts";
 import type { ShardName } from "./domain/brands.ts";
 import type { Command, Query } from "./domain/command.ts";
 import type { Clock } from "./process/clock.ts";
+import { drainStep } from "./process/drain-step.ts";
 import { reasonOf } from "./process/failure.ts";
 import type { Logger } from "./process/logger.ts";
 import type { Registry } from "./process/metrics.ts";
 import { type Answer, NO_TIME } from "./protocol/answer.ts";
-import type { OperationEntry } from "./protocol/operation.ts";
+import type { Operation, OperationEntry } from "./protocol/operation.ts";
 import type { ShardStatus } from "./protocol/status.ts";
 import type { RelayNews } from "./relay/relay-handle.ts";
 import { Admission } from "./writer/admission.ts";
 import { problemAnswer } from "./writer/batch.ts";
 import { EXPIRY_TICK_MS, Expiry } from "./writer/expiry.ts";
 import { WriterMetrics } from "./writer/metrics.ts";
-import { ProgressTracker } from "./writer/progress.ts";
+import { type Carried, ProgressTracker } from "./writer/progress.ts";
 import { answerQuery } from "./writer/queries.ts";
 import { type ApiConnection, type ShardServer, startShardServer } from "./writer/server.ts";
 import { type InitialState, ShardState } from "./writer/state.ts";
@@ -25,22 +26,21 @@ import { Writer } from "./writer/writer.ts";
 export interface ShardParts {
   readonly shard: ShardName;
   readonly shardIndex: number;
-  readonly partitionCount: number;
   readonly listen: { readonly host: string; readonly port: number };
   readonly clusterSecret: string;
   readonly settings: ShardSettings;
   readonly opened: {
     readonly epoch: number;
     readonly centralId: string;
+    readonly sqliteVersion: string;
     readonly loaded: Pick<
       InitialState,
-      "orderCounter" | "commitSeq" | "openOrders" | "instruments"
+      "partitionCount" | "generation" | "orderCounter" | "commitSeq" | "openOrders" | "instruments"
     > & {
       readonly appliedCommitSeq: number;
-      readonly streams: readonly (InitialState["streams"][number] & {
-        readonly replicatedSeq: number;
-        readonly appliedSeq: number;
-      })[];
+      readonly appliedValueBytes: number;
+      readonly streams: readonly (InitialState["streams"][number] &
+        Watermarks["partitions"][number])[];
     };
   };
   readonly store: WriterStore;
@@ -50,6 +50,8 @@ export interface ShardParts {
   readonly logger: Logger;
   /** There are new records for the relay. */
   readonly onRelayNotice: () => void;
+  /** The relay has to send everything again that central lacks. */
+  readonly onResend: () => void;
   readonly onClosed: () => void | Promise<void>;
   readonly onFailed: (reason: string, recoverable: boolean) => void;
 }
@@ -60,6 +62,7 @@ const PROGRESS_MS = 5;
 /** How long a drain waits for the relay to hand over what is committed. */
 const HAND_OVER_MS = 3000;
 const HAND_OVER_LOOK_MS = 10;
+const CLOSE_MS_MAX = 1000;
 
 export class Shard {
   readonly #parts: ShardParts;
@@ -85,12 +88,13 @@ export class Shard {
     const { epoch, loaded } = opened;
     this.#state = new ShardState({ ...parts, epoch, ...loaded });
     for (const order of this.#state.allOpenOrders()) this.#expiry.note(order);
-    const watermarks = { appliedCommitSeq: loaded.appliedCommitSeq, partitions: loaded.streams };
+    const watermarks = { ...loaded, partitions: loaded.streams };
     this.#progress = new ProgressTracker(this.#state, watermarks);
-    this.#progress.committed(loaded.commitSeq, clock.now());
+    this.#progress.committed(loaded.commitSeq, clock.now(), store.valueBytes);
     this.#admission = new Admission({
       freeSpaceFloorBytes: settings.freeSpaceFloor,
       backlogRecordsMax: settings.backlogRecordsMax,
+      backlogBytesMax: settings.backlogBytesMax,
     });
     this.#sizes = store.sizes();
     this.#admission.setFreeSpace(this.#sizes.freeBytes);
@@ -111,8 +115,8 @@ export class Shard {
       },
       onCommitted: (orders, commitSeq, at) => {
         for (const { order } of orders) this.#expiry.note(order);
-        this.#progress.committed(commitSeq, at);
-        this.#admission.setBacklog(this.#progress.lagRecords);
+        this.#progress.committed(commitSeq, at, store.valueBytes);
+        this.#admission.setBacklog(this.#progress.lagRecords, this.#progress.lagBytes);
         parts.onRelayNotice();
       },
       onDrained: () => this.#drained.resolve(),
@@ -163,6 +167,18 @@ export class Shard {
       this.#writer.submit(connection, requestId, deadlineAt, operation);
       return;
     }
+    if (operation.kind === "raise_partitions") {
+      this.#writer.raisePartitions(connection, requestId, operation.partitionCount);
+      return;
+    }
+    if (operation.kind === "resend") {
+      const { shard, onResend } = this.#parts;
+      onResend();
+      const body = JSON.stringify({ shard });
+      const answer = { status: 202, kind: "final", place: null, body } as const;
+      connection.answer({ requestId, ...answer, timing: NO_TIME });
+      return;
+    }
     const { store, hashKey, clock, registry, logger } = this.#parts;
     // After a commit whose outcome is open, memory may say less than the next start will find.
     if (this.#writer.state === "failed" && isAboutOrders(operation)) {
@@ -203,11 +219,9 @@ export class Shard {
 
   onRelay(message: RelayNews): void {
     switch (message.type) {
-      case "report": {
-        const { stoppedPartitions, ...watermarks } = message.report;
-        this.#advance(watermarks, stoppedPartitions);
+      case "report":
+        this.#advance(message.report);
         return;
-      }
       case "state":
         this.#relay = { state: message.state, reason: message.reason };
         return;
@@ -222,10 +236,9 @@ export class Shard {
     this.#writer.refuseFile(reason);
   }
 
-  #advance(watermarks: Watermarks, stoppedPartitions: readonly number[]): void {
-    this.#progress.advance(watermarks, stoppedPartitions);
-    this.#parts.store.setWatermarks(watermarks);
-    this.#admission.setBacklog(this.#progress.lagRecords);
+  #advance(carried: Carried): void {
+    this.#parts.store.setWatermarks(this.#progress.advance(carried));
+    this.#admission.setBacklog(this.#progress.lagRecords, this.#progress.lagBytes);
     if (this.#progressDue) return;
     this.#progressDue = true;
     setTimeout(() => {
@@ -268,6 +281,9 @@ export class Shard {
       state: state === "flushing" || state === "drained" ? "draining" : state,
       reason: this.#writer.reason ?? this.#admission.problem()?.detail ?? null,
       epoch: this.#state.epoch,
+      partitionCount: this.#state.partitionCount,
+      generation: this.#state.generation,
+      sqliteVersion: this.#parts.opened.sqliteVersion,
       commitSeq: this.#state.commitSeq,
       openOrders: this.#state.openCount,
       queue: this.#writer.waiting,
@@ -275,7 +291,11 @@ export class Shard {
       ordersRefused: refused,
       batches,
       ...this.#sizes,
-      relay: { ...this.#relay, backlogRecords: lagRecords, lagMs },
+      relay: {
+        ...this.#relay,
+        backlogRecords: this.#progress.backlogRecords,
+        lagMs: this.#progress.backlogMs(clock.now()),
+      },
       central: { lagRecords, lagMs, stoppedPartitions: [...this.#progress.stoppedPartitions] },
     };
   }
@@ -292,14 +312,14 @@ export class Shard {
     }
     const waiting = this.#progress.lagRecords;
     if (waiting > 0) logger.warn({ waiting }, "records wait in the file for the next start");
-    await this.#server.stop();
+    await drainStep(logger, "closing connections", CLOSE_MS_MAX, this.#server.stop());
     await this.#parts.onClosed();
   }
 }
 
 const isAboutOrders = ({ kind }: Query): boolean => kind !== "status" && kind !== "metrics";
 
-const isCommand = (operation: Command | Query): operation is Command =>
+const isCommand = (operation: Operation): operation is Operation & Command =>
   operation.kind === "place" ||
   operation.kind === "amend" ||
   operation.kind === "cancel" ||

@@ -1,6 +1,6 @@
 import { Counter, Gauge, Histogram, type Registry } from "../../shards/process/metrics.ts";
 import type { Commit, CommitObserver } from "./applier.ts";
-import type { CentralStore } from "./store.ts";
+import type { CentralStore, Intake } from "./store.ts";
 
 /** What the applier counts; names begin with `sluice_applier_`. */
 export class ApplierMetrics implements CommitObserver {
@@ -41,7 +41,7 @@ export class ApplierMetrics implements CommitObserver {
     });
   }
 
-  committed({ results, durationMs }: Commit): void {
+  committed({ results, durationMs }: Commit, _intake: Intake): void {
     let records = 0;
     for (const { applied, duplicates } of results) {
       records += applied;

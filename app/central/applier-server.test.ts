@@ -17,7 +17,7 @@ const relays: TestRelay[] = [];
 beforeEach(async () => {
   folder = mkdtempSync(join(tmpdir(), "sluice-central-"));
   applier = await runApplier({
-    dataDir: folder,
+    place: { kind: "embedded", dataDir: folder },
     listen: { host: "127.0.0.1", port: 0 },
     clusterSecret: SECRET,
     outcomeRetentionMs: 3_600_000,
@@ -66,9 +66,11 @@ describe("a relay", () => {
     expect(lost.seq).toBe(2);
     const stopped = await relay.push([next]);
     expect(stopped).toMatchObject({ applied: null, stopped: { partition: P, code: "gap" } });
-    expect((await relay.push([lost, next])).stopped?.code).toBe("gap");
+    expect((await relay.push([shard.accepted(P)])).stopped?.code).toBe("gap");
     expect((await relay.push([shard.accepted(0)])).applied?.seq).toBe(3);
     expect(await metric("sluice_applier_stopped_streams")).toBe(1);
+    expect((await relay.push([lost, next])).applied?.seq).toBe(3);
+    expect(await metric("sluice_applier_stopped_streams")).toBe(0);
   });
 
   test("hears of the part that was applied before the stop", async () => {

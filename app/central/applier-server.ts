@@ -12,11 +12,14 @@ import { decodeFrame, encodeFrame, type Frame, FrameError } from "../../shards/p
 import { APPLIER_PATH, HELLO, readHello, WELCOME } from "../../shards/protocol/hello.ts";
 import {
   APPLIED,
+  ASK,
+  type CentralStanding,
   CLAIM,
   decodeRecords,
   GRANTED,
   RECORDS,
   readClaim,
+  STANDING,
   STOPPED,
 } from "../../shards/protocol/relay.ts";
 import type { Applier } from "./applier.ts";
@@ -122,6 +125,9 @@ const perform = async (
       expectOwn(shard, push[0]?.shard);
       return answerPush(options, socket, push);
     }
+    case ASK:
+      socket.send(encodeFrame(STANDING, [JSON.stringify(await standingOf(options.store, shard))]));
+      return;
     case CLAIM: {
       const claim = readClaim(entries);
       expectOwn(shard, claim.shard);
@@ -151,6 +157,16 @@ const greet = async (
   socket.send(encodeFrame(WELCOME, [JSON.stringify(welcome)]));
 };
 
+const standingOf = async (store: CentralStore, shard: string): Promise<CentralStanding> => {
+  const [cursors, streams] = await Promise.all([store.cursors(shard), store.stoppedStreams()]);
+  const own = streams.filter((one) => one.shard === shard);
+  const newest = Math.max(0, ...own.map(({ epoch }) => epoch), ...cursors.map((c) => c.epoch));
+  const stopped = own
+    .filter(({ epoch }) => epoch === newest)
+    .map(({ partition, code, detail }) => ({ partition, code, detail }));
+  return { centralId: store.centralId, cursors: [...cursors], stopped };
+};
+
 /** Hashed first, so that neither the length nor the first wrong byte shows in the time. */
 const sameSecret = (given: string, expected: string): boolean => {
   const digest = (text: string): Uint8Array => Bun.SHA256.hash(text) as Uint8Array;
@@ -166,12 +182,12 @@ const answerPush = async (
   socket: Socket,
   push: Push,
 ): Promise<void> => {
-  const { cursor, stopped, applied }: PushResult = await applier.push(push);
+  const { cursor, stopped, applied, isNewStop }: PushResult = await applier.push(push);
   if (stopped === null || applied > 0) {
     socket.send(encodeFrame(APPLIED, [JSON.stringify(cursor)]));
   }
   if (stopped === null) return;
   const { shard } = socket.data;
-  logger.error({ shard, epoch: push[0]?.epoch, ...stopped }, "stream stopped: look at it");
+  if (isNewStop) logger.error({ shard, epoch: push[0]?.epoch, ...stopped }, "stream stopped");
   socket.send(encodeFrame(STOPPED, [JSON.stringify(stopped)]));
 };

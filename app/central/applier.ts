@@ -11,7 +11,7 @@
 import type { Clock } from "../../shards/process/clock.ts";
 import { OperatingError, reasonOf } from "../../shards/process/failure.ts";
 import type { Logger } from "../../shards/process/logger.ts";
-import type { CentralStore, Push, PushResult } from "./store.ts";
+import type { CentralStore, Intake, Push, PushResult } from "./store.ts";
 
 export interface ApplierLimits {
   /** Records in one transaction; a single larger push is taken alone. */
@@ -30,7 +30,7 @@ export interface Commit {
 
 /** Told after each transaction, and each one that the store failed. */
 export interface CommitObserver {
-  committed(commit: Commit): void;
+  committed(commit: Commit, intake: Intake): void;
   failed(): void;
 }
 
@@ -43,9 +43,10 @@ export interface ApplierParts {
 }
 
 interface Waiting {
-  readonly push: Push;
+  readonly intake: Intake;
+  readonly records: number;
   readonly bytes: number;
-  readonly resolve: (result: PushResult) => void;
+  readonly resolve: (results: readonly PushResult[]) => void;
 }
 
 export class Applier {
@@ -63,16 +64,23 @@ export class Applier {
    * Resolves when the commit that holds the push has returned. Throws a retryable OperatingError
    * `applier_overloaded` or `applier_draining`.
    */
-  push(push: Push): Promise<PushResult> {
+  async push(push: Push): Promise<PushResult> {
+    const [result] = await this.take({ pushes: [push], positions: [], quarantined: [] });
+    return result as PushResult;
+  }
+
+  /** The same for several pushes, which are committed together. */
+  take(intake: Intake): Promise<readonly PushResult[]> {
     if (this.#draining) throw passing("applier_draining", "the applier is stopping");
-    const bytes = push.reduce((sum, { value }) => sum + value.length, 0);
+    const values = intake.pushes.flat();
+    const bytes = values.reduce((sum, { value }) => sum + value.length, 0);
     const limit = this.#parts.limits.waitingBytesMax;
     if (this.#waitingBytes > 0 && this.#waitingBytes + bytes > limit) {
       throw passing("applier_overloaded", `more than ${limit} bytes wait for central`);
     }
     this.#waitingBytes += bytes;
-    const { promise, resolve } = Promise.withResolvers<PushResult>();
-    this.#waiting.push({ push, bytes, resolve });
+    const { promise, resolve } = Promise.withResolvers<readonly PushResult[]>();
+    this.#waiting.push({ intake, records: values.length, bytes, resolve });
     this.#running ??= this.#run();
     return promise;
   }
@@ -91,13 +99,16 @@ export class Applier {
       // Lets the sockets hand over what came during the last transaction.
       await nextTurn();
       const batch = this.#take();
-      const commit = await this.#applyUntilStored(batch.map(({ push }) => push));
+      const whole = joined(batch.map(({ intake }) => intake));
+      const commit = await this.#applyUntilStored(whole);
       if (commit === null) return;
-      for (const [i, { bytes, resolve }] of batch.entries()) {
+      let answered = 0;
+      for (const { intake, bytes, resolve } of batch) {
         this.#waitingBytes -= bytes;
-        resolve(commit.results[i] as PushResult);
+        resolve(commit.results.slice(answered, answered + intake.pushes.length));
+        answered += intake.pushes.length;
       }
-      this.#parts.observer.committed(commit);
+      this.#parts.observer.committed(commit, whole);
     }
     this.#running = null;
   }
@@ -105,8 +116,8 @@ export class Applier {
   #take(): Waiting[] {
     let records = 0;
     let count = 0;
-    for (const { push } of this.#waiting) {
-      records += push.length;
+    for (const one of this.#waiting) {
+      records += one.records;
       if (count > 0 && records > this.#parts.limits.commitRecordsMax) break;
       count++;
     }
@@ -114,13 +125,13 @@ export class Applier {
   }
 
   /** null: the store failed while draining. */
-  async #applyUntilStored(pushes: readonly Push[]): Promise<Commit | null> {
+  async #applyUntilStored(intake: Intake): Promise<Commit | null> {
     const { store, limits, observer, clock, logger } = this.#parts;
     let pauseMs = limits.retryMsMin;
     for (;;) {
       try {
         const startedMs = clock.monotonicMs();
-        const results = await store.apply(pushes);
+        const results = await store.apply(intake);
         return { results, durationMs: clock.monotonicMs() - startedMs };
       } catch (error) {
         if (!(error instanceof OperatingError && error.retryable)) throw error;
@@ -133,6 +144,12 @@ export class Applier {
     }
   }
 }
+
+const joined = (intakes: readonly Intake[]): Intake => ({
+  pushes: intakes.flatMap(({ pushes }) => pushes),
+  positions: intakes.flatMap(({ positions }) => positions),
+  quarantined: intakes.flatMap(({ quarantined }) => quarantined),
+});
 
 const passing = (code: string, message: string): OperatingError =>
   new OperatingError(code, message, { retryable: true });

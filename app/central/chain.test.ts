@@ -26,6 +26,7 @@ const OTHER_HASH = "ab".repeat(32);
 interface Expected {
   readonly applied: number;
   readonly duplicates?: number;
+  readonly skipped?: number;
   readonly stopped?: Stopped["code"];
 }
 
@@ -92,7 +93,7 @@ const CASES: readonly [string, (s: Stream) => readonly CommittedRecord[], Expect
 describe("a push of", () => {
   test.each(CASES)("%s", (_name, recordsOf, { applied, duplicates = 0, stopped = null }) => {
     const stream = streamAtThree();
-    const plan = planPush({ cursor: stream.cursor, grantedEpoch: 1 }, recordsOf(stream));
+    const plan = planPush({ cursor: stream.cursor, grantedEpoch: 1, stopped: null }, recordsOf(stream));
     const shown = {
       applied: plan.apply.length,
       duplicates: plan.duplicates,
@@ -135,14 +136,14 @@ describe("a new epoch whose first record", () => {
     shard.startEpoch(2);
     const first = shard.append("epoch_started", P, "", () => JSON.stringify(makeValue(end)));
     const records = [first, shard.accepted(P)];
-    const plan = planPush({ cursor: { partition: P, ...end }, grantedEpoch: 2 }, records);
+    const plan = planPush({ cursor: { partition: P, ...end }, grantedEpoch: 2, stopped: null }, records);
     expect(plan.stopped?.code ?? null).toBe(expected);
     expect(plan.apply.length).toBe(expected === null ? 2 : 0);
   });
 
   test("is an order, or a later record, is refused", () => {
     const { shard } = streamAtThree();
-    const state = { cursor: { partition: P, ...shard.endOf(P) }, grantedEpoch: 2 };
+    const state = { cursor: { partition: P, ...shard.endOf(P) }, grantedEpoch: 2, stopped: null };
     shard.startEpoch(2);
     const [order, later] = [shard.accepted(P), shard.accepted(P)];
     expect(planPush(state, [order]).stopped?.code).toBe("unreadable");
@@ -152,7 +153,7 @@ describe("a new epoch whose first record", () => {
 
   test("is there fences the epoch before, even for records applied long ago", () => {
     const { before, cursor } = streamAtThree();
-    const plan = planPush({ cursor, grantedEpoch: 2 }, before);
+    const plan = planPush({ cursor, grantedEpoch: 2, stopped: null }, before);
     expect(plan.stopped?.code).toBe("old_epoch");
     expect(plan.duplicates).toBe(0);
   });
@@ -162,14 +163,14 @@ describe("an unknown stream", () => {
   test("starts at epoch_started that names nothing before it", () => {
     const shard = new TestShard();
     const records = [shard.epochStarted(P), shard.accepted(P)];
-    const plan = planPush({ cursor: emptyCursor(P), grantedEpoch: 1 }, records);
+    const plan = planPush({ cursor: emptyCursor(P), grantedEpoch: 1, stopped: null }, records);
     expect(plan.apply.length).toBe(2);
     expect(records[0]?.prevHash).toBe(ZERO_HASH);
   });
 
   test("refuses everything of a shard that holds no epoch", () => {
     const records = [new TestShard().epochStarted(P)];
-    const plan = planPush({ cursor: emptyCursor(P), grantedEpoch: 0 }, records);
+    const plan = planPush({ cursor: emptyCursor(P), grantedEpoch: 0, stopped: null }, records);
     expect(plan.stopped?.code).toBe("refused_by_store");
   });
 });

@@ -16,7 +16,9 @@
  *     the cursor as the end of the epoch before       apply
  *   next epoch, anything else                         stop gap, hash_mismatch or unreadable
  *
- * What follows the stop in its epoch is refused, never skipped.
+ * A stopped stream goes on with the one record that continues its chain (the rules' "apply"), whenever
+ * that comes: the shard sends again what was lost or altered. All else of that epoch is left out until
+ * then. Nothing but the true continuation has the hash, so nothing is ever skipped for good.
  */
 import { reasonOf } from "../../shards/process/failure.ts";
 import type { Cursor } from "../../shards/protocol/hello.ts";
@@ -29,6 +31,8 @@ export interface StreamState {
   readonly cursor: Cursor;
   /** The epoch that the shard was given last; 0 when none. */
   readonly grantedEpoch: number;
+  /** Why the stream is stopped; null when it goes on. */
+  readonly stopped: Stopped | null;
 }
 
 export interface AppliedRecord {
@@ -40,7 +44,12 @@ export interface StreamPlan {
   readonly cursor: Cursor;
   readonly apply: readonly AppliedRecord[];
   readonly duplicates: number;
+  /** Left out of a stopped stream. */
+  readonly skipped: number;
+  /** The stop that stands afterwards. */
   readonly stopped: Stopped | null;
+  /** The record that brought that stop, when it is of this push. */
+  readonly stoppedBy: CommittedRecord | null;
 }
 
 /** The cursor of a stream that has no record yet. */
@@ -53,25 +62,30 @@ export const emptyCursor = (partition: number): Cursor => ({
 
 /** Plans one push; `records` are of one (shard, epoch, partition). */
 export const planPush = (state: StreamState, records: readonly CommittedRecord[]): StreamPlan => {
-  let { cursor } = state;
+  let { cursor, stopped } = state;
   const apply: AppliedRecord[] = [];
+  let stoppedBy: CommittedRecord | null = null;
   let duplicates = 0;
+  let skipped = 0;
   for (const record of records) {
     const verdict = judge(cursor, state.grantedEpoch, record);
-    if (verdict.kind === "stop") {
-      const { code, detail } = verdict;
-      const stopped = { partition: cursor.partition, code, detail: detail.slice(0, DETAIL_MAX) };
-      return { cursor, apply, duplicates, stopped };
-    }
-    if (verdict.kind === "duplicate") {
+    if (verdict.kind === "apply") {
+      apply.push({ record, content: verdict.content });
+      const { partition, epoch, seq, hash } = record;
+      cursor = { partition, epoch, seq, hash };
+      stopped = null;
+      stoppedBy = null;
+    } else if (verdict.kind === "duplicate") {
       duplicates++;
-      continue;
+    } else {
+      skipped++;
+      if (stopped !== null) continue;
+      const { code, detail } = verdict;
+      stopped = { partition: cursor.partition, code, detail: detail.slice(0, DETAIL_MAX) };
+      stoppedBy = record;
     }
-    apply.push({ record, content: verdict.content });
-    const { partition, epoch, seq, hash } = record;
-    cursor = { partition, epoch, seq, hash };
   }
-  return { cursor, apply, duplicates, stopped: null };
+  return { cursor, apply, duplicates, skipped, stopped, stoppedBy };
 };
 
 /** Characters of a detail: it is stored, sent and logged. */

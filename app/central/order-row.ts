@@ -144,6 +144,19 @@ const openOrderRow = (row: OrderRow): string => {
 /** The order's JSON text with today's values, in the shape of the domain's `renderOrder`. */
 export const renderOrderRow = (row: OrderRow): string => `${openOrderRow(row)}}`;
 
+const ACCOUNT = /"accountId":"(\d+)"/;
+
+/** The accounts whose orders the records touch. */
+export const accountsOf = (records: readonly CommittedRecord[]): ReadonlySet<number> => {
+  const accounts = new Set<number>();
+  for (const { type, value } of records) {
+    if (type !== "order_accepted" && type !== "order_changed") continue;
+    const account = ACCOUNT.exec(value)?.[1];
+    if (account !== undefined) accounts.add(Number(account));
+  }
+  return accounts;
+};
+
 /** Kept as it came; a rebuilt shard needs these of it. */
 const expectRefusal = (value: string): void => {
   const body = parseObject(value) as Partial<RefusalBody>;

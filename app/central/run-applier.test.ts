@@ -6,7 +6,8 @@ import { join } from "node:path";
 import { createLogger } from "../../shards/process/logger.ts";
 import { encodeFrame } from "../../shards/protocol/frame.ts";
 import { encodeRecords, RECORDS } from "../../shards/protocol/relay.ts";
-import { centralFileOf, type RunApplierOptions, runApplier } from "./run-applier.ts";
+import { centralFileOf } from "./embedded/own-file.ts";
+import { type RunApplierOptions, runApplier } from "./run-applier.ts";
 import { connectRelay } from "./test-relay.ts";
 import { TestShard } from "./test-shard.ts";
 
@@ -18,7 +19,7 @@ beforeEach(() => {
 afterEach(() => rmSync(folder, { recursive: true }));
 
 const options = (changes: Partial<RunApplierOptions> = {}): RunApplierOptions => ({
-  dataDir: folder,
+  place: { kind: "embedded", dataDir: folder },
   listen: { host: "127.0.0.1", port: 0 },
   clusterSecret: "",
   outcomeRetentionMs: 1e13,
@@ -33,7 +34,7 @@ const spawnApplier = async () => {
     const { runApplier } = await import(${url("run-applier.ts")});
     const { createLogger } = await import(${url("../../shards/process/logger.ts")});
     const { port } = await runApplier({
-      dataDir: ${JSON.stringify(folder)}, listen: { host: "127.0.0.1", port: 0 },
+      place: { kind: "embedded", dataDir: ${JSON.stringify(folder)} }, listen: { host: "127.0.0.1", port: 0 },
       clusterSecret: "", outcomeRetentionMs: 1e13, logger: createLogger("applier", "warn") });
     Bun.gc(true);
     process.send(port);`;
@@ -160,7 +161,9 @@ describe("an applier does not start", () => {
     const file = join(folder, "file");
     writeFileSync(file, "");
     const dataDir = join(file, "data");
-    const refusal = await runApplier(options({ dataDir })).catch((error: unknown) => error);
+    const refusal = await runApplier(options({ place: { kind: "embedded", dataDir } })).catch(
+      (error: unknown) => error,
+    );
     expect(refusal).toMatchObject({
       name: "UsageError",
       message: expect.stringContaining(`SLUICE_DATA_DIR=${dataDir}`),

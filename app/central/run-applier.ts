@@ -1,25 +1,46 @@
-/** One applier on the embedded central store: lock, file, queue, retention, door. */
-import { mkdirSync } from "node:fs";
-import { join } from "node:path";
+/**
+ * One applier: store, queue, retention, door. Embedded, relays push to the door and the store is a
+ * file that this process owns. With a broker the topic is read, the store is MySQL, and any number
+ * of appliers share the partitions; the door gives out epochs and says how far central has got.
+ */
 import { type Clock, systemClock } from "../../shards/process/clock.ts";
-import { codeOf, OperatingError, reasonOf, UsageError } from "../../shards/process/failure.ts";
-import type { FileLock } from "../../shards/process/file-lock.ts";
+import { drainStep } from "../../shards/process/drain-step.ts";
+import { codeOf, reasonOf, UsageError } from "../../shards/process/failure.ts";
+import type { KafkaSettings } from "../../shards/process/kafka.ts";
 import type { Logger } from "../../shards/process/logger.ts";
-import { createRegistry } from "../../shards/process/metrics.ts";
+import { createRegistry, type Registry } from "../../shards/process/metrics.ts";
 import { Applier, type ApplierLimits } from "./applier.ts";
 import { ApplierMetrics } from "./applier-metrics.ts";
 import { type ApplierServerOptions, serveApplier } from "./applier-server.ts";
-import { CENTRAL_FILE, lockCentral } from "./embedded/sqlite-file.ts";
-import { openSqliteStore } from "./embedded/sqlite-store.ts";
-import type { CentralStore } from "./store.ts";
+import { ownCentralFile } from "./embedded/own-file.ts";
+import { openMysqlStore } from "./mysql/mysql-store.ts";
+import { startRetention } from "./retention.ts";
+import type { CentralStore, Intake } from "./store.ts";
+import type { TopicShape } from "./topic/topic-admin.ts";
+import { readTopic, type TopicReading } from "./topic/topic-reading.ts";
+
+/** Where central is, and how records come. */
+export type ApplierPlace =
+  | { readonly kind: "embedded"; readonly dataDir: string }
+  | {
+      readonly kind: "mysql";
+      readonly url: string;
+      readonly kafka: KafkaSettings;
+      readonly groupId: string;
+      /** Of a topic that is not there yet. */
+      readonly topic: TopicShape;
+    };
 
 export interface RunApplierOptions {
-  readonly dataDir: string;
+  readonly place: ApplierPlace;
   readonly listen: { readonly host: string; readonly port: number };
   /** Empty on loopback. */
   readonly clusterSecret: string;
   /** How long the outcome of a client order id is kept for a shard that is lost. */
   readonly outcomeRetentionMs: number;
+  readonly registry?: Registry;
+  /** After each commit, with what it holds. */
+  readonly onCommitted?: (intake: Intake) => void;
   readonly logger: Logger;
 }
 
@@ -29,9 +50,6 @@ export interface RunningApplier {
   drain(): Promise<void>;
 }
 
-/** Beside the central file: who owns it. */
-const CENTRAL_LOCK = "central.lock";
-
 const LIMITS: ApplierLimits = {
   commitRecordsMax: 8192,
   waitingBytesMax: 64 * 1024 * 1024,
@@ -39,72 +57,65 @@ const LIMITS: ApplierLimits = {
   retryMsMax: 2000,
 };
 
-/** Outcomes in one deleting transaction: about 10 ms, in which no push is applied. */
-const RETENTION_CHUNK = 4096;
-const RETENTION_PERIOD_MS = 1000;
+/** Together below what a supervisor waits for before it kills. */
+const DRAIN_MS_MAX = { topic: 3000, commit: 3000, close: 1000, sweep: 1000 } as const;
 
-/** The file's path in a data folder; `history.ts` reads it there. */
-export const centralFileOf = (dataDir: string): string => join(dataDir, CENTRAL_FILE);
-
-/** Throws {@link UsageError} when the folder, the file, its lock or the port can't be had. */
+/**
+ * Throws {@link UsageError} when file, lock, port or a setting can't be had; a retryable
+ * OperatingError when MySQL does not answer.
+ */
 export const runApplier = async (options: RunApplierOptions): Promise<RunningApplier> => {
-  const { dataDir, logger, outcomeRetentionMs } = options;
+  const { logger, outcomeRetentionMs, place } = options;
   const clock = systemClock;
-  const lock = lockFolder(dataDir, clock);
-  let store: CentralStore | undefined;
+  const { store, read, close } = await openCentral(place, clock, logger);
   try {
-    store = openStore(dataDir, clock);
-    const registry = createRegistry({ process: "applier" });
+    const registry = options.registry ?? createRegistry({ process: "applier" });
     const metrics = new ApplierMetrics(registry, store);
-    const applier = new Applier({ store, limits: LIMITS, observer: metrics, clock, logger });
+    const observer = {
+      committed: (...[commit, intake]: Parameters<ApplierMetrics["committed"]>) => {
+        metrics.committed(commit, intake);
+        options.onCommitted?.(intake);
+      },
+      failed: () => metrics.failed(),
+    };
+    const applier = new Applier({ store, limits: LIMITS, observer, clock, logger });
     const server = listen({ ...options, store, applier, registry });
+    const reading = read?.(applier, registry) ?? null;
     const retention = startRetention({ store, clock, logger, metrics, outcomeRetentionMs });
     const { port } = server;
     logger.info({ port, centralId: store.centralId }, "applier serves");
-    const opened = store;
     const drain = async (): Promise<void> => {
-      await applier.drain();
-      await server.stop(true);
-      await retention.stop();
-      opened.close();
-      lock.release();
+      const { topic, commit, close: closing, sweep } = DRAIN_MS_MAX;
+      if (reading !== null) await drainStep(logger, "leaving the topic", topic, reading.stop());
+      await drainStep(logger, "committing what waits", commit, applier.drain());
+      await drainStep(logger, "closing connections", closing, server.stop(true));
+      await drainStep(logger, "ending retention", sweep, retention.stop());
+      await close();
     };
     return { port: port ?? options.listen.port, drain };
   } catch (error) {
-    store?.close();
-    lock.release();
+    await close();
     throw error;
   }
 };
 
-const lockFolder = (dataDir: string, clock: Clock): FileLock => {
-  try {
-    mkdirSync(dataDir, { recursive: true });
-    return lockCentral(join(dataDir, CENTRAL_LOCK), clock.now());
-  } catch (error) {
-    throw unusable(dataDir, error);
-  }
-};
+interface Central {
+  readonly store: CentralStore;
+  /** Starts to read the topic; null when relays push. */
+  readonly read: ((applier: Applier, registry: Registry) => TopicReading) | null;
+  close(): void | Promise<void>;
+}
 
-const openStore = (dataDir: string, clock: Clock): CentralStore => {
-  try {
-    return openSqliteStore(centralFileOf(dataDir), clock);
-  } catch (error) {
-    throw unusable(dataDir, error);
-  }
-};
-
-/** What stands in the way for a while: the next start may find it gone. */
-const PASSING = /^SQLITE_(BUSY|LOCKED|FULL|IOERR|NOMEM)/;
-
-const unusable = (dataDir: string, error: unknown): Error => {
-  if (error instanceof UsageError) return error;
-  if (error instanceof OperatingError && error.retryable) return error;
-  const cause = error instanceof OperatingError ? error.cause : error;
-  const what = `The central store can't be opened in SLUICE_DATA_DIR=${dataDir}: ${reasonOf(cause)}`;
-  return PASSING.test(codeOf(cause) ?? "")
-    ? new OperatingError("central_store_failed", what, { retryable: true, cause })
-    : new UsageError(`${what}. Give a folder that this user may write.`, { cause: error });
+const openCentral = async (place: ApplierPlace, clock: Clock, logger: Logger): Promise<Central> => {
+  if (place.kind === "embedded") return { ...ownCentralFile(place.dataDir, clock), read: null };
+  const { url, kafka: settings, groupId, topic } = place;
+  const store = await openMysqlStore(url, clock, logger);
+  return {
+    store,
+    read: (applier, registry) =>
+      readTopic({ settings, groupId, topic, store, applier, registry, logger }),
+    close: () => store.close(),
+  };
 };
 
 const listen = (options: ApplierServerOptions): ReturnType<typeof serveApplier> => {
@@ -118,47 +129,4 @@ const listen = (options: ApplierServerOptions): ReturnType<typeof serveApplier> 
       { cause: error },
     );
   }
-};
-
-interface Retention {
-  stop(): Promise<void>;
-}
-
-/** Chunk by chunk with a turn for the pushes between, so that it keeps up with any intake. */
-const startRetention = (parts: {
-  readonly store: CentralStore;
-  readonly clock: Clock;
-  readonly logger: Logger;
-  readonly metrics: ApplierMetrics;
-  readonly outcomeRetentionMs: number;
-}): Retention => {
-  let running: Promise<void> | null = null;
-  let stopped = false;
-  const sweep = async (): Promise<void> => {
-    let deleted = RETENTION_CHUNK;
-    while (deleted === RETENTION_CHUNK && !stopped) {
-      const before = parts.clock.now() - parts.outcomeRetentionMs;
-      deleted = await parts.store.deleteOutcomes(before, RETENTION_CHUNK);
-      parts.metrics.outcomesDeleted(deleted);
-      await new Promise((resolve) => setImmediate(resolve));
-    }
-  };
-  const start = (): void => {
-    running ??= sweep()
-      .catch((error) => {
-        if (!(error instanceof OperatingError && error.retryable)) throw error;
-        parts.logger.warn({ err: error }, `retention waits: ${reasonOf(error)}`);
-      })
-      .finally(() => {
-        running = null;
-      });
-  };
-  const timer = setInterval(start, RETENTION_PERIOD_MS);
-  return {
-    stop: async () => {
-      stopped = true;
-      clearInterval(timer);
-      await running;
-    },
-  };
 };

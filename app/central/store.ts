@@ -17,11 +17,45 @@ export interface PushResult {
   readonly applied: number;
   /** Dropped, because an earlier push had brought them. */
   readonly duplicates: number;
-  /** Why the rest was not taken, now or in an earlier push; null when all was. */
+  /** Left out of a stopped stream: they do not continue its chain. */
+  readonly skipped: number;
+  /** The stop that stands after this push; null when the stream goes on. */
   readonly stopped: Stopped | null;
+  /** This push brought the stop. */
+  readonly isNewStop: boolean;
 }
 
-/** A stream of which central takes nothing more until somebody has looked at it. */
+/** Of a topic's partition: every record before this offset has been dealt with. */
+export interface TopicPosition {
+  readonly partition: number;
+  readonly nextOffset: string;
+}
+
+/** A record of a topic that was put aside for somebody to look at. */
+export interface QuarantinedRecord {
+  readonly partition: number;
+  readonly offset: string;
+  /** null when the record does not say, in a way that can be read, whose it is. */
+  readonly shard: string | null;
+  readonly epoch: number | null;
+  readonly seq: number | null;
+  readonly code: Stopped["code"];
+  readonly detail: string;
+  /** As they came. */
+  readonly key: string;
+  readonly headers: string;
+  readonly value: string;
+}
+
+/** What one transaction takes in. Without a topic there are pushes only. */
+export interface Intake {
+  readonly pushes: readonly Push[];
+  readonly positions: readonly TopicPosition[];
+  /** Records that belong to no stream. One that stops its stream is put aside by the store. */
+  readonly quarantined: readonly QuarantinedRecord[];
+}
+
+/** A stream of which central takes nothing but the record that continues its chain. */
 export interface StoppedStream {
   readonly shard: string;
   readonly epoch: number;
@@ -43,9 +77,15 @@ export interface CentralStore {
   /** Where each stream of the shard stands, by partition; none before its first record. */
   cursors(shard: string): Promise<readonly Cursor[]>;
   /** One transaction for all pushes. A bad record stops its own stream only. */
-  apply(pushes: readonly Push[]): Promise<readonly PushResult[]>;
+  apply(intake: Intake): Promise<readonly PushResult[]>;
   stoppedStreams(): Promise<readonly StoppedStream[]>;
   /** Deletes outcomes older than `before` (ms since 1970), `limit` at most; gives how many. */
   deleteOutcomes(before: number, limit: number): Promise<number>;
   close(): void;
+}
+
+/** A central store that is fed from a topic and remembers how far it has read it. */
+export interface TopicStore extends CentralStore {
+  /** One for each partition of which anything was taken, as the last intake gave it. */
+  positions(): Promise<readonly TopicPosition[]>;
 }

@@ -1,7 +1,8 @@
 import type { ShardName } from "../../shards/domain/brands.ts";
 import type { ShardOfMap } from "../../shards/domain/symbol-map.ts";
 import { UsageError } from "../../shards/process/failure.ts";
-import type { Config, ListenAddress } from "../config.ts";
+import type { Config } from "../config.ts";
+import type { ListenAddress } from "../config-fields.ts";
 
 /** Where each process is when nothing is configured: the applier here, shard n at n above. */
 const PORT_BASE = 8100;

@@ -103,6 +103,8 @@ interface Tree {
 
 /** Only the api verifies tokens: what could sign them is in no other process. */
 const WITHOUT_TOKEN_KEYS = { jwtSecret: null, jwtKeys: null } as const;
+/** A writer reaches the broker, never a database of others. */
+const WITHOUT_DATABASES = { mysqlUrl: null, redisUrl: null } as const;
 
 /**
  * The api drains first, so that no client meets a shard that is gone; then the shards hand over
@@ -139,6 +141,7 @@ export const planTree = (
       firstStartArguments: args.newEpoch.includes(name) ? ["--new-epoch"] : [],
       environment: environment({
         ...WITHOUT_TOKEN_KEYS,
+        ...WITHOUT_DATABASES,
         shardListen: listen(shardPorts[index] ?? 0),
         applierUrl: url(applierPort),
       }),
@@ -189,8 +192,21 @@ const banner = async (config: Config, address: string): Promise<string> =>
     ...(await tokenLines(config, address)),
     `Docs   ${address}/docs`,
     `Data   ${config.dataDir}`,
+    ...storeLines(config),
     "Ctrl-C drains and ends.",
   ].join("\n");
+
+/** Where committed orders go when that is not the data folder; no password in it. */
+const storeLines = ({ kafkaBrokers, kafka, mysqlUrl, redisUrl }: Config): readonly string[] => [
+  ...(kafkaBrokers === undefined ? [] : [`Topic  ${kafka.topic} at ${kafkaBrokers.join(", ")}`]),
+  ...(mysqlUrl === undefined ? [] : [`MySQL  ${placeOf(mysqlUrl)}`]),
+  ...(redisUrl === undefined ? [] : [`Redis  ${placeOf(redisUrl)}`]),
+];
+
+const placeOf = (text: string): string => {
+  const { host, pathname } = new URL(text);
+  return host + pathname;
+};
 
 const tokenLines = async (config: Config, address: string): Promise<readonly string[]> => {
   if (config.jwtSecret === undefined && config.jwtKeys !== undefined) {

@@ -4,7 +4,7 @@
  */
 import { codeOf, EXIT, reasonOf, UsageError } from "../../shards/process/failure.ts";
 import { announceReady, onParentGone, onStopSignal } from "../../shards/process/signals.ts";
-import type { ListenAddress } from "../config.ts";
+import type { ListenAddress } from "../config-fields.ts";
 
 export interface Running {
   readonly port: number;

@@ -5,6 +5,7 @@ import { applierUrl, findShard, hostPort, shardListen } from "./addresses.ts";
 import { prepareDataDir } from "./data-dir.ts";
 import { seedInstruments } from "./instruments.ts";
 import { listening, runUntilStopped } from "./running.ts";
+import { kafkaSettings } from "./stores.ts";
 
 /** `sluice shard`: the one writer of one shard. */
 export const serveShard = async (
@@ -21,6 +22,7 @@ export const serveShard = async (
       listen,
       applierUrl: applierUrl(config),
       clusterSecret: config.clusterSecret ?? "",
+      kafka: kafkaSettings(config, shard.name) ?? null,
       shardMap: config.sharding,
       partitionCount: config.partitionCount,
       risk: config.risk,

@@ -8,6 +8,7 @@ import { getPath } from "hono/utils/url";
 import type { Clock } from "../../shards/process/clock.ts";
 import type { Logger } from "../../shards/process/logger.ts";
 import type { Registry } from "../../shards/process/metrics.ts";
+import type { OrderLimiter } from "../cache/order-limiter.ts";
 import type { OrderHistory } from "../central/history.ts";
 import type { ShardRouter } from "../routing/router.ts";
 import type { TokenVerifier } from "../tokens/verifier.ts";
@@ -17,6 +18,7 @@ import { Call } from "./call.ts";
 import { openapiDocument } from "./docs/openapi.ts";
 import { docsRoutes } from "./docs/pages.ts";
 import { createEdgeMetrics, type RouteMeter } from "./edge-metrics.ts";
+import { administrationRoutes } from "./operations/administration.ts";
 import { healthRoutes } from "./operations/health.ts";
 import { referenceRoutes } from "./operations/reference.ts";
 import { changeRoutes } from "./orders/change.ts";
@@ -35,8 +37,7 @@ export interface ApiOptions {
   readonly registry: Registry;
   /** How long a request may take before its answer is 503 or 504. */
   readonly requestDeadlineMs: number;
-  /** Per account and second, in this process; 0 means no limit. */
-  readonly ordersPerSecondMax: number;
+  readonly orderLimiter: OrderLimiter;
 }
 
 export interface Api {
@@ -56,13 +57,14 @@ export const serveOptions = (requestDeadlineMs: number) => ({
 
 export const createApi = (options: ApiOptions): Api => {
   const { router, history, clock, logger, registry } = options;
-  const orderLimit = createOrderLimit(options.ordersPerSecondMax);
+  const orderLimit = createOrderLimit(options.orderLimiter);
   const edge: Edge = { router, history, clock, logger, orderLimit };
   const routes = [
     ...placeRoutes(edge),
     ...changeRoutes(edge),
     ...readRoutes(edge),
     ...referenceRoutes(edge),
+    ...administrationRoutes(edge),
     ...healthRoutes(edge, registry),
     ...docsRoutes(JSON.stringify(openapiDocument())),
   ];
@@ -90,7 +92,7 @@ const serve =
     const { clock, logger, tokens } = options;
     const call = new Call(
       c.req.raw,
-      c.req.param("orderId") ?? "",
+      c.req.param("orderId") ?? c.req.param("shard") ?? "",
       clock,
       options.requestDeadlineMs,
     );
@@ -139,7 +141,10 @@ const unroutedHandler = (routes: readonly Route[]): Route["handle"] => {
   return (call) => {
     // Not by URL, which throws for a Host like `[::`.
     const path = getPath(call.request);
-    const known = allowed.get(path) ?? allowed.get(path.replace(/\/\d+$/, "/:orderId"));
+    const known =
+      allowed.get(path) ??
+      allowed.get(path.replace(/\/\d+$/, "/:orderId")) ??
+      allowed.get(path.replace(/\/shards\/[^/]+\//, "/shards/:shard/"));
     if (known === undefined) return problemReply(call.requestId, plainProblem("not_found"));
     const allow = { Allow: [...METHODS, "HEAD"].filter((method) => known.has(method)).join(", ") };
     if (call.request.method === "OPTIONS") return new Reply(204, null).with(allow);

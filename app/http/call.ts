@@ -26,7 +26,7 @@ export class Call {
 
   constructor(
     readonly request: Request,
-    /** The last segment of the path where the route has a parameter. */
+    /** What stands in the path where the route has its parameter. */
     readonly pathId: string,
     private readonly clock: Clock,
     private readonly deadlineMs: number,

@@ -17,6 +17,7 @@ import { createRegistry } from "../../shards/process/metrics.ts";
 import type { Answer } from "../../shards/protocol/answer.ts";
 import type { Operation } from "../../shards/protocol/operation.ts";
 import type { ShardStatus } from "../../shards/protocol/status.ts";
+import { createOrderLimiter } from "../cache/order-limiter.ts";
 import type { HistoryQuery, OrderHistory } from "../central/history.ts";
 import type { DurabilityLevel } from "../routing/progress-board.ts";
 import type { ShardRouter } from "../routing/router.ts";
@@ -76,6 +77,9 @@ export const shardStatus = (shard: string, state: ShardStatus["state"] = "fillin
     state,
     reason: null,
     epoch: 1,
+    partitionCount: 10,
+    generation: 1,
+    sqliteVersion: "3.50.0",
     commitSeq: 5678,
     openOrders: 1,
     queue: 0,
@@ -191,7 +195,7 @@ export const createFakeEdge = async (options: Partial<ApiOptions> = {}): Promise
     logger: createLogger("test", "silent"),
     registry: createRegistry({ process: "api" }),
     requestDeadlineMs: 5000,
-    ordersPerSecondMax: 0,
+    orderLimiter: createOrderLimiter(0),
     ...options,
   });
   const tokenFor = (...scopes: Scope[]): Promise<string> =>

@@ -1,18 +1,16 @@
-import { createOrderLimiter } from "../cache/order-limiter.ts";
+import type { OrderLimiter } from "../cache/order-limiter.ts";
 import type { Call } from "./call.ts";
 import { problemReply, type Reply } from "./reply.ts";
 
 /** Counts `orders` for the call's account; gives the refusal when the second's share is used. */
 export type OrderLimit = (call: Call, orders: number) => Promise<Reply | undefined> | undefined;
 
-/**
- * Orders and amendments per account and second; 0 means no limit. Cancels are never limited.
- */
-export const createOrderLimit = (ordersPerSecondMax: number): OrderLimit => {
+/** Orders and amendments per account and second. Cancels are never limited. */
+export const createOrderLimit = (limiter: OrderLimiter): OrderLimit => {
+  const { ordersPerSecondMax } = limiter;
   if (ordersPerSecondMax === 0) return () => undefined;
-  const limiter = createOrderLimiter(ordersPerSecondMax);
   return async (call, orders) => {
-    const msBeforeNext = await limiter(call.accountId, orders);
+    const msBeforeNext = await limiter.count(call.accountId, orders);
     return msBeforeNext === null ? undefined : rateLimited(call, ordersPerSecondMax, msBeforeNext);
   };
 };

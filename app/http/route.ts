@@ -19,7 +19,7 @@ export interface Edge {
   readonly orderLimit: OrderLimit;
 }
 
-/** One method of one path. The last segment of the path may be `:orderId`. */
+/** One method of one path. One segment of the path may be `:orderId` or `:shard`. */
 export interface Route {
   readonly method: Method;
   readonly path: string;

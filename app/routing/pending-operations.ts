@@ -17,6 +17,8 @@ const IS_QUERY: Readonly<Record<Operation["kind"], boolean>> = {
   instruments: true,
   status: true,
   metrics: true,
+  raise_partitions: false,
+  resend: false,
 };
 
 /** With this status a shard refuses what it did not look at: it says nothing of an earlier copy. */

@@ -54,6 +54,7 @@ const BENCH_LIMITS = {
   outcomeRetention: 3650 * 86_400_000,
   openOrdersMax: 100_000_000,
   backlogRecordsMax: 1_000_000_000,
+  backlogBytesMax: 1_000_000_000_000,
 } as const satisfies Partial<ShardSettings>;
 
 export const openWriter = async (options: WriterOptions): Promise<WriterInProcess> => {
@@ -88,7 +89,6 @@ export const openWriter = async (options: WriterOptions): Promise<WriterInProces
     shard: SHARD,
     shardIndex: SHARD_INDEX,
     epoch,
-    partitionCount: PARTITION_COUNT,
     ...loaded,
   });
   const writer = makeWriter(settings, state, store);
@@ -100,9 +100,10 @@ export const openWriter = async (options: WriterOptions): Promise<WriterInProces
     reportAllApplied: () =>
       store.setWatermarks({
         appliedCommitSeq: state.commitSeq,
+        appliedValueBytes: store.valueBytes,
         partitions: loaded.streams.map(({ partition }) => {
-          const { seq } = state.streamEnd(partition);
-          return { partition, replicatedSeq: seq, appliedSeq: seq };
+          const { seq, hash } = state.streamEnd(partition);
+          return { partition, replicatedSeq: seq, replicatedHash: hash, appliedSeq: seq };
         }),
       }),
     close: async () => {
@@ -139,6 +140,7 @@ const makeWriter = (settings: ShardSettings, state: ShardState, store: ShardStor
     admission: new Admission({
       freeSpaceFloorBytes: settings.freeSpaceFloor,
       backlogRecordsMax: settings.backlogRecordsMax,
+      backlogBytesMax: settings.backlogBytesMax,
     }),
     clock: systemClock,
     logger: createLogger("bench", "error"),

@@ -27,6 +27,13 @@ export type Command =
     }
   | { readonly kind: "expire"; readonly orderId: OrderId };
 
+/** What an operator asks of a shard. Each may be asked again. */
+export type Administration =
+  /** From now on records are spread over this many partitions; never fewer than before. */
+  | { readonly kind: "raise_partitions"; readonly partitionCount: number }
+  /** Send everything again that central lacks. */
+  | { readonly kind: "resend" };
+
 /** What only reads; answered from the state after the latest commit. */
 export type Query =
   | { readonly kind: "get_order"; readonly accountId: AccountId; readonly orderId: OrderId }

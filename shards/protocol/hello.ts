@@ -22,7 +22,7 @@ const shardWelcomeSchema = z.strictObject({
 /** What a shard says to an api that has connected. */
 export type ShardWelcome = z.infer<typeof shardWelcomeSchema>;
 
-const cursorSchema = z.strictObject({
+export const cursorSchema = z.strictObject({
   partition: z.number().int().min(0),
   epoch: z.number().int().min(0),
   seq: z.number().int().min(0),

@@ -2,14 +2,14 @@
  * Api → shard: one frame a micro-batch, one entry an operation. An operation may be sent twice
  * (after a reconnect): every one of them is safe to repeat.
  */
-import type { Command, Query } from "../domain/command.ts";
+import type { Administration, Command, Query } from "../domain/command.ts";
 import type { OrderRequest } from "../domain/order.ts";
 import { FrameError, parseHead } from "./frame.ts";
 
 export const OPERATIONS = "operations";
 
-/** Commands that a client may send, and queries. `expire` is the shard's own. */
-export type Operation = Exclude<Command, { kind: "expire" }> | Query;
+/** Commands that a client may send, queries, operators' requests. `expire` is the shard's own. */
+export type Operation = Exclude<Command, { kind: "expire" }> | Query | Administration;
 
 export interface OperationEntry {
   /** Unique on its connection and after a reconnect; chosen by the api. */
@@ -31,6 +31,8 @@ const LETTER = {
   instruments: "I",
   status: "S",
   metrics: "M",
+  raise_partitions: "R",
+  resend: "E",
 } as const satisfies Record<Operation["kind"], string>;
 
 export const encodeOperation = (entry: OperationEntry): string => {
@@ -51,6 +53,8 @@ export const encodeOperation = (entry: OperationEntry): string => {
       return `${head},${operation.accountId},${text(operation.symbol)}]`;
     case "find_order":
       return `${head},${operation.accountId},"${operation.symbol}","${operation.clientOrderId}"]`;
+    case "raise_partitions":
+      return `${head},${operation.partitionCount}]`;
     default:
       return `${head}]`;
   }
@@ -112,6 +116,11 @@ const decodeFields = (letter: unknown, f: unknown[]): Operation => {
       return { kind: "status" };
     case LETTER.metrics:
       return { kind: "metrics" };
+    case LETTER.raise_partitions:
+      expectLength(f, 1);
+      return { kind: "raise_partitions", partitionCount: f[0] } as Operation;
+    case LETTER.resend:
+      return { kind: "resend" };
     default:
       throw new FrameError(`unknown operation ${JSON.stringify(letter)}`);
   }

@@ -40,6 +40,8 @@ import { decodeOperation, encodeOperation, OPERATIONS, type OperationEntry } fro
 import { murmur2, partitionOf } from "./partition.ts";
 import { type CommittedRecord, chainHash, ZERO_HASH } from "./record.ts";
 import {
+  ASK,
+  type CentralStanding,
   CLAIM,
   type Claim,
   decodeRecords,
@@ -49,7 +51,9 @@ import {
   RECORDS,
   readClaim,
   readGrant,
+  readStanding,
   readStopped,
+  STANDING,
   STOPPED,
   type Stopped,
 } from "./relay.ts";
@@ -123,6 +127,11 @@ const operations: OperationEntry[] = [
   entry(12, { kind: "instruments" }),
   entry(13, { kind: "status" }),
   entry(14, { kind: "metrics" }),
+];
+
+const administration: OperationEntry[] = [
+  entry(15, { kind: "raise_partitions", partitionCount: 10 }),
+  entry(16, { kind: "resend" }),
 ];
 
 const timing = { queueUs: 12, decideUs: 3, commitUs: 845 };
@@ -206,6 +215,7 @@ const applierWelcome: ApplierWelcome = {
   ],
 };
 const stopped: Stopped = { partition: 4, code: "gap", detail: "seq 6 came after 4" };
+const standing: CentralStanding = { ...applierWelcome, stopped: [stopped] };
 const claim: Claim = { shard: "shard1", shardIndex: 1, claimId: "c-1", acceptLoss: false };
 const grant: Grant = {
   granted: true,
@@ -243,6 +253,13 @@ const RECORDED: readonly Recorded[] = [
     entries: operations.map(encodeOperation),
   },
   {
+    file: "administration",
+    kind: OPERATIONS,
+    value: administration,
+    decode: (entries) => entries.map(decodeOperation),
+    entries: administration.map(encodeOperation),
+  },
+  {
     file: "answers",
     kind: ANSWERS,
     value: answers,
@@ -265,6 +282,8 @@ const RECORDED: readonly Recorded[] = [
     entries: encodeRecords(records),
   },
   greeting("stopped", STOPPED, stopped, readStopped),
+  { file: "ask", kind: ASK, value: [], decode: (entries) => entries, entries: [] },
+  greeting("standing", STANDING, standing, readStanding),
   greeting("claim", CLAIM, claim, readClaim),
   greeting("granted", GRANTED, grant, readGrant),
   greeting("granted-not", GRANTED, grantRefused, readGrant),

@@ -1,9 +1,11 @@
 /**
- * Shard's relay ↔ applier, for the direct hand-over without a broker. The relay pushes records of
- * one partition at a time, in sequence; the applier answers when its commit has returned.
+ * Shard's relay ↔ applier. Without a broker the relay pushes records of one partition at a time, in
+ * sequence, and the applier answers when its commit has returned. With one the records go there, and
+ * the relay asks how far central has got.
  */
 import { z } from "zod";
 import { entryReader, FrameError, joinEntry, splitEntry } from "./frame.ts";
+import { cursorSchema } from "./hello.ts";
 import { type CommittedRecord, RECORD_TYPES, type RecordType } from "./record.ts";
 
 export const RECORDS = "records";
@@ -11,6 +13,10 @@ export const APPLIED = "applied";
 export const STOPPED = "stopped";
 export const CLAIM = "claim";
 export const GRANTED = "granted";
+/** Shard → applier when records go through a broker: how far has central got with mine? */
+export const ASK = "ask";
+/** The answer to that. */
+export const STANDING = "standing";
 
 /** What every record of one push has in common, in the frame's first entry. */
 interface PushHead {
@@ -99,14 +105,7 @@ const grantSchema = z.discriminatedUnion("granted", [
     epoch: z.number().int().min(1),
     /** The highest order counter of this shard that central knows. */
     orderCounter: z.number().int().min(0),
-    cursors: z.array(
-      z.strictObject({
-        partition: z.number().int(),
-        epoch: z.number().int(),
-        seq: z.number().int(),
-        hash: z.string(),
-      }),
-    ),
+    cursors: z.array(cursorSchema),
   }),
   /** The shard had a file in `epoch`; a new one would hide what that file holds. */
   z.strictObject({
@@ -117,6 +116,16 @@ const grantSchema = z.discriminatedUnion("granted", [
 ]);
 export type Grant = z.infer<typeof grantSchema>;
 
+const centralStandingSchema = z.strictObject({
+  centralId: z.string(),
+  cursors: z.array(cursorSchema),
+  /** Streams of the shard's newest epoch that central has stopped. */
+  stopped: z.array(stoppedSchema),
+});
+/** How far central has got with one shard. */
+export type CentralStanding = z.infer<typeof centralStandingSchema>;
+
+export const readStanding = entryReader("an applier message", centralStandingSchema);
 export const readStopped = entryReader("an applier message", stoppedSchema);
 export const readClaim = entryReader("an applier message", claimSchema);
 export const readGrant = entryReader("an applier message", grantSchema);

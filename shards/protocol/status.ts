@@ -7,6 +7,11 @@ export const shardStatusSchema = z.strictObject({
   /** Why it failed, or why it takes no new orders; null when all is well. */
   reason: z.string().nullable(),
   epoch: z.number().int(),
+  /** Over how many partitions its records are spread now. */
+  partitionCount: z.number().int(),
+  /** Counts the changes of partitionCount, from 1. */
+  generation: z.number().int(),
+  sqliteVersion: z.string(),
   commitSeq: z.number().int(),
   openOrders: z.number().int(),
   /** Commands that wait for their batch. */

@@ -5,7 +5,7 @@
 import { OperatingError } from "../process/failure.ts";
 import type { Frame } from "../protocol/frame.ts";
 import { FrameError } from "../protocol/frame.ts";
-import type { Cursor, Hello } from "../protocol/hello.ts";
+import type { ApplierWelcome, Cursor, Hello } from "../protocol/hello.ts";
 import type { CommittedRecord } from "../protocol/record.ts";
 import { APPLIED, encodeRecords, RECORDS, readStopped, STOPPED } from "../protocol/relay.ts";
 import { type ApplierSocket, connectApplier } from "./applier-socket.ts";
@@ -32,7 +32,7 @@ export class DirectTransport implements Transport {
     this.#hello = hello;
   }
 
-  async connect(): Promise<{ readonly centralId: string; readonly cursors: readonly Cursor[] }> {
+  async connect(): Promise<ApplierWelcome> {
     this.close();
     const attempt = this.#closes;
     const socket = await connectApplier(this.#url, this.#hello, {

@@ -1,4 +1,5 @@
 /** Between the writer's thread and the relay's. */
+import type { KafkaSettings } from "../process/kafka.ts";
 import type { LogLevel } from "../process/logger.ts";
 import type { RelayReport } from "./relay.ts";
 
@@ -9,6 +10,8 @@ export interface RelayStart {
   readonly centralId: string;
   readonly applierUrl: string;
   readonly clusterSecret: string;
+  /** The broker between here and central; null: records go straight to the applier. */
+  readonly kafka: KafkaSettings | null;
   readonly logLevel: LogLevel;
 }
 
@@ -16,6 +19,7 @@ export type ToRelay =
   | { readonly type: "start"; readonly start: RelayStart }
   | { readonly type: "committed" }
   | { readonly type: "pause"; readonly paused: boolean }
+  | { readonly type: "resend" }
   | { readonly type: "close" };
 
 export type FromRelay =

@@ -9,6 +9,7 @@ const START: RelayStart = {
   centralId: "central-1",
   applierUrl: "ws://127.0.0.1:1",
   clusterSecret: "secret",
+  kafka: null,
   logLevel: "silent",
 };
 

@@ -47,6 +47,11 @@ export class RelayHandle {
     this.#tell({ type: "pause", paused });
   }
 
+  /** Sends everything again that central lacks. */
+  resend(): void {
+    this.#tell({ type: "resend" });
+  }
+
   /** Fulfilled when the thread reads the file no more. */
   close(): Promise<void> {
     this.#tell({ type: "close" });

@@ -7,6 +7,7 @@ import {
   relayBench,
 } from "../../tests/support/relay-bench.ts";
 import type { Cursor } from "../protocol/hello.ts";
+import { ZERO_HASH } from "../protocol/record.ts";
 
 describe("the relay", () => {
   test("carries every record once, and says how far central is", async () => {
@@ -18,10 +19,12 @@ describe("the relay", () => {
     relay.notify();
     await until(() => report()?.appliedCommitSeq === 6);
     expect(report()).toEqual({
+      replicatedCommitSeq: 6,
       appliedCommitSeq: 6,
       partitions: [2, 3, 1].map((seq, partition) => ({
         partition,
         replicatedSeq: seq,
+        replicatedHash: outbox.end(partition).hash,
         appliedSeq: seq,
       })),
       stoppedPartitions: [],
@@ -158,12 +161,14 @@ describe("a partition that central has stopped", () => {
     await until(() => central.applied.length === 5);
     await until(() => report()?.partitions[0]?.appliedSeq === 3);
     expect(report()).toEqual({
+      replicatedCommitSeq: 8,
       appliedCommitSeq: 2,
-      partitions: [
-        { partition: 0, replicatedSeq: 3, appliedSeq: 3 },
-        { partition: 1, replicatedSeq: 0, appliedSeq: 0 },
-        { partition: 2, replicatedSeq: 2, appliedSeq: 2 },
-      ],
+      partitions: [3, 0, 2].map((seq, partition) => ({
+        partition,
+        replicatedSeq: seq,
+        replicatedHash: seq === 0 ? ZERO_HASH : outbox.end(partition).hash,
+        appliedSeq: seq,
+      })),
       stoppedPartitions: [1],
     });
     await end();
@@ -191,7 +196,7 @@ describe("a partition that central has stopped", () => {
     const central = new FakeCentral();
     outbox.commit(0, 0, 0);
     const send = central.send.bind(central);
-    central.send = (records) => send(records.slice(0, 2));
+    central.send = (records, generation) => send(records.slice(0, 2), generation);
     const { until, report, end } = relayBench(outbox, central);
     await until(() => report()?.stoppedPartitions.length === 1);
     expect(report()).toMatchObject({
@@ -290,5 +295,45 @@ describe("a close", () => {
     await bench.until(() => bench.idle() === 1);
     await bench.end();
     expect(bench.central.closes).toBeGreaterThan(0);
+  });
+});
+
+describe("a change of the number of partitions", () => {
+  test("is met while it runs: new lanes, and nothing of it before all that went before", async () => {
+    const outbox = new FakeOutbox();
+    outbox.commit(0, 1);
+    const { central, relay, until, report, idle, end } = relayBench(outbox);
+    await until(() => idle() === 1);
+    outbox.commit(2, 0);
+    outbox.raise(5);
+    outbox.commit(3, 0, 4);
+    relay.notify();
+    await until(() => report()?.appliedCommitSeq === 9);
+    expect(
+      central.applied
+        .map(({ commitSeq }) => commitSeq)
+        .slice(0, 4)
+        .toSorted(),
+    ).toEqual([1, 2, 3, 4]);
+    expect(central.sends.map(({ generation }) => generation)).toEqual([1, 1, 1, 1, 2, 2, 2]);
+    expect(report()?.partitions.map(({ appliedSeq }) => appliedSeq)).toEqual([3, 1, 1, 2, 2]);
+    await end();
+  });
+
+  test("waits for a partition that central has stopped", async () => {
+    const outbox = new FakeOutbox();
+    const central = new FakeCentral();
+    central.stoppedPartitions.add(1);
+    outbox.commit(0, 1);
+    outbox.raise(4);
+    outbox.commit(0, 3);
+    const { relay, until, report, end } = relayBench(outbox, central);
+    await until(() => report()?.stoppedPartitions.length === 1);
+    expect(report()).toMatchObject({ replicatedCommitSeq: 2, appliedCommitSeq: 1 });
+    central.stoppedPartitions.clear();
+    relay.resend();
+    await until(() => report()?.appliedCommitSeq === 5);
+    expect(central.sends.map(({ generation }) => generation)).toEqual([1, 1, 1, 2, 2]);
+    await end();
   });
 });

@@ -2,34 +2,49 @@
  * Carries committed records to central, in the order of each partition's stream.
  *
  * It reads a chunk of the journal after its position, sends each partition's part (one `send` a
- * partition at a time), and goes on when all are safe. The watermark is the last record before the
- * first that is not. After a restart, or a connection that was lost, it starts again from what
- * central says it has: records may arrive twice, and central drops them.
+ * partition at a time), and goes on when all are safe. Straight to the applier, that means applied.
+ * Through a broker it means replicated, and a second loop asks central how far it has got while
+ * anything is outstanding. The watermark is the last record before the first that central lacks.
  *
- * A partition that central has stopped is left alone from then on: its records stay in the
+ * After a restart or a lost connection it goes on where the broker is known to be, else where
+ * central says it is: records may arrive twice, and central drops them.
+ *
+ * Records of a later generation, spread over more partitions, wait until central has all of the
+ * one before: a symbol's records keep their order across the change.
+ *
+ * A partition that central has stopped is left alone on the direct way: its records stay in the
  * journal, the others go on. If central has what this file lacks, the file is an old copy, and the
  * shard must stop: that is told to `onRefused`.
  */
-import { reasonOf } from "../process/failure.ts";
+import { OperatingError, reasonOf } from "../process/failure.ts";
 import type { Logger } from "../process/logger.ts";
-import type { Cursor } from "../protocol/hello.ts";
+import type { ApplierWelcome, Cursor } from "../protocol/hello.ts";
 import { type CommittedRecord, ZERO_HASH } from "../protocol/record.ts";
-import type { Outbox, OutboxRecord, Transport } from "./ports.ts";
-import { compareStanding, follows } from "./standing.ts";
+import { type LaneReport, Lanes, StreamBroken } from "./lanes.ts";
+import type {
+  CentralView,
+  Outbox,
+  OutboxRecord,
+  PartitionGeneration,
+  Standing,
+  StreamStanding,
+  Transport,
+} from "./ports.ts";
+import { compareStanding } from "./standing.ts";
 
 export interface RelayReport {
+  /** Every record up to here is safe where it was sent: with a broker, there. */
+  readonly replicatedCommitSeq: number;
   readonly appliedCommitSeq: number;
-  readonly partitions: readonly {
-    readonly partition: number;
-    readonly replicatedSeq: number;
-    readonly appliedSeq: number;
-  }[];
+  readonly partitions: readonly LaneReport[];
   readonly stoppedPartitions: readonly number[];
 }
 
 export interface RelayOptions {
   readonly outbox: Outbox;
   readonly transport: Transport;
+  /** Asked when records go through a broker; null on the direct way. */
+  readonly central: CentralView | null;
   readonly centralId: string;
   readonly logger: Logger;
   readonly onReport: (report: RelayReport) => void;
@@ -44,25 +59,24 @@ export interface RelayOptions {
 const CHUNK_RECORDS = 2000;
 const BACK_OFF_MIN_MS = 50;
 const BACK_OFF_MAX_MS = 2000;
-
-/** A partition as the relay sees it: the last record that central has, or why it is stopped. */
-interface Lane {
-  cursor: Cursor;
-  /** The last record sent in this connection, which the next one must follow. */
-  prevHash: string;
-  stopped: boolean;
-  /** CommitSeq before the first record that central lacks, when the lane is stopped. */
-  heldAt: number | null;
-  checked: boolean;
-}
+/** Pause between two questions to central while it lacks something. */
+const ASK_PAUSE_MS = 15;
 
 export class Relay {
   readonly #options: RelayOptions;
-  readonly #lanes = new Map<number, Lane>();
+  #lanes = new Lanes();
+  #generations: readonly PartitionGeneration[] = [];
   #position = 0;
+  #stopped: readonly number[] = [];
   #wake = Promise.withResolvers<void>();
+  #outstanding = Promise.withResolvers<void>();
   #paused = false;
   #closed = false;
+  /** Start again from what central has, whatever the broker was given. */
+  #resend = false;
+  /** Central's standing was not known when the lanes were opened. */
+  #isBlind = false;
+  #mustStartAgain = false;
 
   constructor(options: RelayOptions) {
     this.#options = options;
@@ -79,14 +93,31 @@ export class Relay {
     if (!paused) this.notify();
   }
 
+  /** Sends everything again that central lacks: the broker, or a part of central, has lost it. */
+  resend(): void {
+    this.#resend = true;
+    this.#startAgain();
+  }
+
+  #startAgain(): void {
+    this.#mustStartAgain = true;
+    this.notify();
+  }
+
   close(): void {
     this.#closed = true;
     this.notify();
+    this.#outstanding.resolve();
     this.#options.transport.close();
+    this.#options.central?.close();
   }
 
   /** Runs until closed or refused. */
   async run(): Promise<void> {
+    await Promise.all([this.#carryAlways(), this.#options.central && this.#askAlways()]);
+  }
+
+  async #carryAlways(): Promise<void> {
     const { onState, logger } = this.#options;
     let backOffMs = BACK_OFF_MIN_MS;
     while (!this.#closed) {
@@ -98,6 +129,7 @@ export class Relay {
         await this.#carry();
       } catch (error) {
         if (this.#closed) return;
+        if (error instanceof StreamBroken) return this.#refuse(error.message);
         onState("connecting", reasonOf(error));
         logger.debug({ reason: reasonOf(error) }, "the relay connects again");
         await Bun.sleep(backOffMs);
@@ -106,125 +138,196 @@ export class Relay {
     }
   }
 
-  /** Connects and takes central's cursors as the place to start from. */
+  #refuse(reason: string): void {
+    if (this.#closed) return;
+    this.close();
+    this.#options.onRefused(reason);
+  }
+
+  /** Connects, compares, and opens a lane for each stream. */
   async #start(): Promise<void> {
-    const { transport, outbox, centralId, onRefused } = this.#options;
-    const central = await transport.connect();
+    const { transport, outbox } = this.#options;
+    const welcome = (await transport.connect()) ?? (await this.#askOnce());
     const standing = outbox.standing();
+    if (welcome !== null && !this.#accepts(standing, welcome)) return;
+    const fromCentral = this.#options.central === null || this.#resend;
+    if (fromCentral && welcome === null) throw notKnown("central has to say where to go on");
+    this.#resend = false;
+    this.#mustStartAgain = false;
+    this.#isBlind = welcome === null;
+    this.#generations = outbox.generations();
+    this.#lanes = new Lanes();
+    for (const stream of standing.streams) {
+      this.#open(stream, standing.epoch, welcome?.cursors, fromCentral);
+    }
+    this.#position = startOf(standing, welcome);
+    this.#report();
+  }
+
+  #open(
+    stream: StreamStanding,
+    epoch: number,
+    cursors: readonly Cursor[] | undefined,
+    fromCentral: boolean,
+  ): void {
+    const { partition, replicatedSeq, replicatedHash, appliedSeq } = stream;
+    const isKnown = replicatedHash !== "";
+    if (cursors === undefined) {
+      if (!isKnown) throw notKnown(`where the broker is with partition ${partition} is not known`);
+      const cursor = { partition, epoch, seq: appliedSeq, hash: ZERO_HASH };
+      this.#lanes.open(cursor, { seq: replicatedSeq, hash: replicatedHash }, "none");
+      return;
+    }
+    const known = cursors.find((one) => one.partition === partition);
+    const isOfEpoch = known?.epoch === epoch;
+    const cursor = isOfEpoch ? known : { partition, epoch, seq: 0, hash: known?.hash ?? ZERO_HASH };
+    const isAhead = !fromCentral && isKnown && replicatedSeq >= cursor.seq;
+    const replicated = isAhead ? { seq: replicatedSeq, hash: replicatedHash } : cursor;
+    this.#lanes.open(cursor, replicated, this.#options.central === null ? "next" : "adjacent");
+  }
+
+  #accepts(standing: Standing, central: ApplierWelcome): boolean {
+    const { centralId } = this.#options;
     const refusal =
       central.centralId === centralId
         ? compareStanding(standing, central.cursors)
         : `central is ${central.centralId}, the file belongs to ${centralId}`;
-    if (refusal !== undefined) {
-      this.#closed = true;
-      onRefused(refusal);
-      return;
-    }
-    const behind = standing.streams.some(({ partition, appliedSeq }) => {
-      const cursor = central.cursors.find((one) => one.partition === partition);
-      return (cursor?.epoch === standing.epoch ? cursor.seq : 0) < appliedSeq;
-    });
-    this.#position = behind ? 0 : standing.appliedCommitSeq;
-    for (const { partition } of standing.streams) {
-      const known = central.cursors.find((one) => one.partition === partition);
-      const cursor =
-        known?.epoch === standing.epoch
-          ? known
-          : { partition, epoch: standing.epoch, seq: 0, hash: known?.hash ?? ZERO_HASH };
-      this.#lanes.set(partition, {
-        cursor,
-        prevHash: cursor.hash,
-        stopped: false,
-        heldAt: null,
-        checked: false,
-      });
-    }
-    this.#report();
+    if (refusal !== undefined) this.#refuse(refusal);
+    return refusal === undefined;
   }
 
   async #carry(): Promise<void> {
-    while (!this.#closed) {
+    while (!this.#closed && !this.#mustStartAgain) {
       this.#wake = Promise.withResolvers<void>();
-      const chunk = this.#paused ? [] : this.#options.outbox.read(this.#position, CHUNK_RECORDS);
-      const last = chunk.at(-1);
-      if (last === undefined) {
+      const next = this.#paused ? [] : this.#options.outbox.read(this.#position, CHUNK_RECORDS);
+      if (next.length === 0) {
         this.#options.onIdle();
         await this.#wake.promise;
         continue;
       }
-      const parts = this.#split(chunk);
-      await Promise.all(parts.map((part) => this.#send(part)));
-      this.#position = last.commitSeq;
+      this.#openNewLanes(next);
+      const generation = this.#generationAt(next[0]?.commitSeq ?? 0);
+      if (this.#mustWait(generation)) {
+        await this.#wake.promise;
+        continue;
+      }
+      const chunk = next.filter(({ commitSeq }) => this.#generationAt(commitSeq) === generation);
+      const sends = this.#lanes.take(chunk);
+      await Promise.all(sends.map((records) => this.#send(records, generation.generation)));
+      this.#position = chunk.at(-1)?.commitSeq ?? this.#position;
+      this.#outstanding.resolve();
       this.#report();
     }
   }
 
-  /** Chains the records that central lacks, by partition. */
-  #split(chunk: readonly OutboxRecord[]): readonly CommittedRecord[][] {
-    const parts = new Map<number, CommittedRecord[]>();
-    for (const record of chunk) {
-      const lane = this.#laneOf(record.partition);
-      if (record.seq <= lane.cursor.seq) continue;
-      if (lane.stopped) {
-        lane.heldAt ??= record.commitSeq - 1;
-        continue;
-      }
-      if (!lane.checked) this.#check(lane, record);
-      const chained = { ...record, prevHash: lane.prevHash };
-      lane.prevHash = record.hash;
-      const part = parts.get(record.partition);
-      if (part === undefined) parts.set(record.partition, [chained]);
-      else part.push(chained);
+  /** A generation begins in partitions that are new, so its first record is met without a lane. */
+  #openNewLanes(chunk: readonly OutboxRecord[]): void {
+    if (chunk.every(({ partition }) => this.#lanes.has(partition))) return;
+    const { outbox } = this.#options;
+    const { epoch, streams } = outbox.standing();
+    // Read after the streams: whatever partition has a lane, its generation is known.
+    this.#generations = outbox.generations();
+    for (const { partition } of streams) {
+      if (this.#lanes.has(partition)) continue;
+      const cursor = { partition, epoch, seq: 0, hash: ZERO_HASH };
+      this.#lanes.open(cursor, cursor, "next");
     }
-    return [...parts.values()];
   }
 
-  /** The first record for this lane must follow central's last one, or the file is another. */
-  #check(lane: Lane, next: OutboxRecord): void {
-    lane.checked = true;
-    if (follows(lane.cursor, next)) return;
-    this.#closed = true;
-    const { partition, seq } = lane.cursor;
-    this.#options.onRefused(
-      `record ${next.seq} of partition ${partition} does not follow record ${seq} of central: ` +
-        "the file is not the one that central knows, or has lost records central needs",
-    );
-    throw new Error("the file was refused");
+  #generationAt(commitSeq: number): PartitionGeneration {
+    const found = this.#generations.findLast(({ firstCommitSeq }) => firstCommitSeq <= commitSeq);
+    if (found === undefined) throw new Error(`no generation for record ${commitSeq}`);
+    return found;
   }
 
-  async #send(records: readonly CommittedRecord[]): Promise<void> {
-    const first = records[0];
-    if (first === undefined) return;
-    const lane = this.#laneOf(first.partition);
-    const result = await this.#options.transport.send(records);
-    if (result.kind === "applied") lane.cursor = result.cursor;
+  #mustWait({ firstCommitSeq }: PartitionGeneration): boolean {
+    const isFirst = this.#position < firstCommitSeq;
+    return isFirst && this.#lanes.appliedCommitSeq(this.#position) < this.#position;
+  }
+
+  async #send(records: readonly CommittedRecord[], generation: number): Promise<void> {
+    const last = records.at(-1);
+    if (last === undefined) return;
+    const result = await this.#options.transport.send(records, generation);
+    if (result.kind === "replicated") return this.#lanes.replicated(last);
+    if (result.kind === "applied") this.#lanes.applied(result.cursor);
     // Central may have taken a part before it stopped: the first that it lacks is held.
-    const lacked = records.find(({ seq }) => seq > lane.cursor.seq);
+    const lacked = records.find((record) => !this.#lanes.isApplied(record));
     if (lacked === undefined) return;
-    lane.stopped = true;
-    lane.heldAt = lacked.commitSeq - 1;
-    const { partition } = first;
-    const stopped = result.kind === "stopped" ? result.stopped : { partition };
+    this.#lanes.hold(lacked);
+    const stopped = result.kind === "stopped" ? result.stopped : { partition: last.partition };
     this.#options.logger.error({ ...stopped }, "central stopped a partition of this shard");
   }
 
-  #laneOf(partition: number): Lane {
-    const lane = this.#lanes.get(partition);
-    if (lane === undefined) throw new Error(`no stream for partition ${partition}`);
-    return lane;
+  async #askAlways(): Promise<void> {
+    const { logger } = this.#options;
+    let pauseMs = ASK_PAUSE_MS;
+    while (!this.#closed) {
+      if (this.#isAllApplied && !this.#isBlind) {
+        this.#outstanding = Promise.withResolvers<void>();
+        await this.#outstanding.promise;
+      }
+      try {
+        await this.#ask();
+        if (pauseMs > ASK_PAUSE_MS) logger.info("central answers");
+        pauseMs = ASK_PAUSE_MS;
+      } catch (error) {
+        if (this.#closed) return;
+        if (pauseMs === ASK_PAUSE_MS) logger.warn({ reason: reasonOf(error) }, "central is silent");
+        pauseMs = Math.min(BACK_OFF_MAX_MS, pauseMs * 2);
+      }
+      await Bun.sleep(pauseMs);
+    }
+  }
+
+  async #ask(): Promise<void> {
+    const { central, outbox } = this.#options;
+    if (central === null) return;
+    const standing = await central.ask();
+    if (this.#closed || !this.#accepts(outbox.standing(), standing)) return;
+    this.#stopped = standing.stopped.map(({ partition }) => partition);
+    if (this.#isBlind) {
+      // Only a start compares the file with central record by record.
+      this.#isBlind = false;
+      return this.#startAgain();
+    }
+    const { epoch } = outbox.standing();
+    for (const cursor of standing.cursors) if (cursor.epoch === epoch) this.#lanes.applied(cursor);
+    this.#report();
+    this.notify();
+  }
+
+  async #askOnce(): Promise<ApplierWelcome | null> {
+    const asked = this.#options.central?.ask().catch(() => null);
+    return (await Promise.race([asked, Bun.sleep(FIRST_ANSWER_MS_MAX)])) ?? null;
+  }
+
+  get #isAllApplied(): boolean {
+    return this.#lanes.appliedCommitSeq(this.#position) === this.#position;
   }
 
   #report(): void {
-    const lanes = [...this.#lanes.values()];
-    const held = lanes.flatMap(({ heldAt }) => (heldAt === null ? [] : [heldAt]));
     this.#options.onReport({
-      appliedCommitSeq: Math.min(this.#position, ...held),
-      partitions: lanes.map(({ cursor }) => ({
-        partition: cursor.partition,
-        replicatedSeq: cursor.seq,
-        appliedSeq: cursor.seq,
-      })),
-      stoppedPartitions: lanes.filter(({ stopped }) => stopped).map((l) => l.cursor.partition),
+      replicatedCommitSeq: this.#position,
+      appliedCommitSeq: this.#lanes.appliedCommitSeq(this.#position),
+      partitions: this.#lanes.report(),
+      stoppedPartitions: this.#options.central === null ? this.#lanes.held : this.#stopped,
     });
   }
 }
+
+/** A start goes on without central's word after this. */
+const FIRST_ANSWER_MS_MAX = 500;
+
+const notKnown = (why: string): OperatingError =>
+  new OperatingError("central_unreachable", why, { retryable: true });
+
+/** Before the first record that central may lack. */
+const startOf = (standing: Standing, central: ApplierWelcome | null): number => {
+  const isBehind = standing.streams.some(({ partition, appliedSeq }) => {
+    if (central === null) return false;
+    const cursor = central.cursors.find((one) => one.partition === partition);
+    return (cursor?.epoch === standing.epoch ? cursor.seq : 0) < appliedSeq;
+  });
+  return isBehind ? 0 : standing.appliedCommitSeq;
+};

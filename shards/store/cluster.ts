@@ -7,13 +7,15 @@ import { invariant, UsageError } from "../process/failure.ts";
 import { randomId } from "../process/ids.ts";
 import type { Cursor } from "../protocol/hello.ts";
 import { chainHash, RECORD_TYPES, ZERO_HASH } from "../protocol/record.ts";
-import { cluster, epochClaim, journal, sequence, stream } from "./schema.ts";
+import type { PartitionRaise } from "../writer/store-port.ts";
+import { cluster, epochClaim, journal, partitionGeneration, sequence, stream } from "./schema.ts";
 
-/** Compared with the configuration at every start. */
+/** Compared with the configuration at every start, but for the number of partitions. */
 export interface ClusterConfig {
   readonly shard: ShardName;
   readonly shardIndex: number;
   readonly shardMap: ShardMap;
+  /** Of a new file; later it is raised while the shard runs, and the file's own counts. */
   readonly partitionCount: number;
   readonly risk: string;
   readonly venue: string;
@@ -61,7 +63,10 @@ export const beginEpoch = (
   now: number,
 ): void => {
   const { epoch, centralId, cursors } = grant;
-  const { shard, shardIndex, shardMap, partitionCount, risk, venue } = config;
+  const { shard, shardIndex, shardMap, risk, venue } = config;
+  // Central knows every partition of the epoch before: each of them has to go on.
+  const known = cursors.map(({ partition }) => partition + 1);
+  const partitionCount = Math.max(config.partitionCount, ...known);
   const firstCounter = epoch === 1 ? 0 : grant.orderCounter + backlogRecordsMax + COUNTER_SAFETY;
   drizzle({ client: database }).transaction((tables) => {
     tables
@@ -91,9 +96,20 @@ export const beginEpoch = (
         .run();
       tables
         .insert(stream)
-        .values({ partition, seq: 1, hash, replicatedSeq: 0, appliedSeq: 0 })
+        .values({
+          partition,
+          seq: 1,
+          hash,
+          replicatedSeq: 0,
+          appliedSeq: 0,
+          replicatedHash: before?.hash ?? ZERO_HASH,
+        })
         .run();
     }
+    tables
+      .insert(partitionGeneration)
+      .values({ generation: 1, partitionCount, firstCommitSeq: 1 })
+      .run();
     tables
       .insert(sequence)
       .values({ id: 1, orderCounter: firstCounter, commitSeq: partitionCount, appliedCommitSeq: 0 })
@@ -110,6 +126,26 @@ const epochStarted = (cursor: Cursor | undefined): string =>
     previousHash: cursor?.hash ?? ZERO_HASH,
   });
 
+/** Part of a transaction that goes on with the new streams' first records. */
+export const raisePartitions = (
+  database: Database,
+  { generation, partitionCount }: PartitionRaise,
+  firstCommitSeq: number,
+): void => {
+  const tables = drizzle({ client: database });
+  const row = readRow(database);
+  invariant(row !== undefined && row.partitionCount < partitionCount, "partitions only grow");
+  for (let partition = row.partitionCount; partition < partitionCount; partition++) {
+    const sent = { replicatedSeq: 0, replicatedHash: ZERO_HASH, appliedSeq: 0 };
+    tables
+      .insert(stream)
+      .values({ partition, seq: 0, hash: ZERO_HASH, ...sent })
+      .run();
+  }
+  tables.insert(partitionGeneration).values({ generation, partitionCount, firstCommitSeq }).run();
+  tables.update(cluster).set({ partitionCount }).run();
+};
+
 /**
  * Refuses a configuration that the file was not made for. A map that gives this shard other
  * symbols is taken over as long as no symbol moves away that has rows here.
@@ -124,7 +160,6 @@ export const comparePinned = (
   if (row === undefined) return;
   const pins: readonly [string, string | number, string | number][] = [
     ["the shard's name", row.shard, config.shard],
-    ["partitionCount", row.partitionCount, config.partitionCount],
     ["the number of shards", row.shardCount, config.shardMap.shards.length],
     ["risk", row.risk, config.risk],
     ["venue", row.venue, config.venue],

@@ -3,7 +3,7 @@ import type { OrderId } from "../domain/brands.ts";
 import type { Outcome } from "../domain/decide.ts";
 import { type OrderBody, type RefusalBody, requestOfBody } from "../domain/order-body.ts";
 import { type CommittedRecord, RECORD_TYPES } from "../protocol/record.ts";
-import type { Outbox, OutboxRecord, Standing } from "../relay/ports.ts";
+import type { Outbox, OutboxRecord, PartitionGeneration, Standing } from "../relay/ports.ts";
 import type { OutcomeLookup } from "../writer/store-port.ts";
 
 interface JournalRow {
@@ -91,6 +91,7 @@ export class JournalReader implements Outbox {
   readonly #read;
   readonly #streams;
   readonly #applied;
+  readonly #generations;
   readonly #shard: string;
   readonly #epoch: number;
 
@@ -101,8 +102,13 @@ export class JournalReader implements Outbox {
       "SELECT commit_seq, type, partition, seq, at, key, value, hash FROM journal " +
         "WHERE commit_seq > ? ORDER BY commit_seq LIMIT ?",
     );
-    this.#streams = database.prepare("SELECT partition, seq, hash, applied_seq FROM stream");
+    this.#streams = database.prepare(
+      "SELECT partition, seq, hash, replicated_seq, replicated_hash, applied_seq FROM stream",
+    );
     this.#applied = database.prepare("SELECT applied_commit_seq FROM sequence");
+    this.#generations = database.prepare(
+      "SELECT generation, partition_count, first_commit_seq FROM partition_generation ORDER BY 1",
+    );
   }
 
   /** Records after `commitSeq`, oldest first. Their `prevHash` is empty: the relay chains them. */
@@ -124,19 +130,31 @@ export class JournalReader implements Outbox {
 
   /** The end of every partition's stream, and what is known to have reached central. */
   standing(): Standing {
-    const streams = this.#streams.values() as [number, number, string, number][];
+    const streams = this.#streams.values() as StreamTuple[];
     const [applied] = this.#applied.values()[0] as [number];
     return {
       epoch: this.#epoch,
       appliedCommitSeq: applied,
-      streams: streams.map(([partition, seq, hash, appliedSeq]) => ({
+      streams: streams.map(([partition, seq, hash, replicatedSeq, replicatedHash, appliedSeq]) => ({
         partition,
         seq,
         hash,
+        replicatedSeq,
+        replicatedHash,
         appliedSeq,
       })),
     };
   }
+
+  generations(): readonly PartitionGeneration[] {
+    const rows = this.#generations.values() as [number, number, number][];
+    return rows.map(([generation, partitionCount, firstCommitSeq]) => ({
+      generation,
+      partitionCount,
+      firstCommitSeq,
+    }));
+  }
 }
 
+type StreamTuple = [number, number, string, number, string, number];
 type JournalTuple = [number, number, number, number, number, string, string, string];

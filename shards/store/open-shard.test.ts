@@ -216,7 +216,6 @@ describe("what is pinned in the file", () => {
       { shard: "shard2" as never },
       "the shard's name shard1, the configuration says shard2",
     ],
-    ["partitions", { partitionCount: 8 }, "partitionCount 4, the configuration says 8"],
     [
       "number of shards",
       { shardMap: parseShardMap({ enabled: false }) },

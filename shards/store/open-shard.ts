@@ -22,6 +22,7 @@ export interface OpenedShard {
   readonly database: Database;
   readonly epoch: number;
   readonly centralId: string;
+  readonly sqliteVersion: string;
   readonly loaded: Loaded;
 }
 
@@ -51,7 +52,8 @@ export const openShardFile = async (options: OpenOptions): Promise<OpenedShard> 
     seedInstruments(database, options.instruments);
     const pinned = readPinned(database);
     if (pinned === undefined) throw new UsageError(`${path} has no cluster row.`);
-    return { database, ...pinned, loaded: loadShard(database) };
+    const sqliteVersion = String(database.query("SELECT sqlite_version()").values()[0]?.[0]);
+    return { database, ...pinned, sqliteVersion, loaded: loadShard(database) };
   } catch (error) {
     database?.close();
     throw asRefusal(error, path);

@@ -34,6 +34,8 @@ export const sequence = sqliteTable("sequence", {
   orderCounter: integer("order_counter").notNull(),
   commitSeq: integer("commit_seq").notNull(),
   appliedCommitSeq: integer("applied_commit_seq").notNull(),
+  valueBytes: integer("value_bytes").notNull().default(0),
+  appliedValueBytes: integer("applied_value_bytes").notNull().default(0),
 });
 
 export const stream = sqliteTable("stream", {
@@ -42,6 +44,13 @@ export const stream = sqliteTable("stream", {
   hash: text().notNull(),
   replicatedSeq: integer("replicated_seq").notNull(),
   appliedSeq: integer("applied_seq").notNull(),
+  replicatedHash: text("replicated_hash").notNull().default(""),
+});
+
+export const partitionGeneration = sqliteTable("partition_generation", {
+  generation: integer().primaryKey(),
+  partitionCount: integer("partition_count").notNull(),
+  firstCommitSeq: integer("first_commit_seq").notNull(),
 });
 
 export const journal = sqliteTable("journal", {

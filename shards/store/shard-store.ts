@@ -5,6 +5,7 @@
 import type { Database } from "bun:sqlite";
 import { statfsSync, statSync } from "node:fs";
 import { dirname } from "node:path";
+import { desc } from "drizzle-orm";
 import { drizzle } from "drizzle-orm/bun-sqlite";
 import type { OrderId } from "../domain/brands.ts";
 import type { Outcome } from "../domain/decide.ts";
@@ -13,6 +14,7 @@ import type { Order } from "../domain/order.ts";
 import { CommitError } from "../process/commit-error.ts";
 import { codeOf, invariant, OperatingError } from "../process/failure.ts";
 import type { CommittedRecord } from "../protocol/record.ts";
+import type { StreamStanding } from "../relay/ports.ts";
 import type {
   BatchWrites,
   FileSizes,
@@ -21,10 +23,11 @@ import type {
   WriterStore,
 } from "../writer/store-port.ts";
 import type { Checkpointer } from "./checkpointer.ts";
+import { raisePartitions } from "./cluster.ts";
 import { Journal } from "./journal.ts";
 import { OrderRows } from "./order-rows.ts";
 import { Outcomes } from "./outcomes.ts";
-import { instrument, sequence, stream } from "./schema.ts";
+import { instrument, partitionGeneration, sequence, stream } from "./schema.ts";
 
 export interface StoreOptions {
   readonly path: string;
@@ -36,16 +39,15 @@ export interface StoreOptions {
 
 /** What a start loads. */
 export interface Loaded {
+  readonly partitionCount: number;
+  /** Of the newest way to spread keys over partitions. */
+  readonly generation: number;
   readonly orderCounter: number;
   readonly commitSeq: number;
   readonly appliedCommitSeq: number;
-  readonly streams: readonly {
-    readonly partition: number;
-    readonly seq: number;
-    readonly hash: string;
-    readonly replicatedSeq: number;
-    readonly appliedSeq: number;
-  }[];
+  readonly valueBytes: number;
+  readonly appliedValueBytes: number;
+  readonly streams: readonly StreamStanding[];
   readonly openOrders: readonly Order[];
   readonly instruments: readonly Instrument[];
 }
@@ -79,6 +81,7 @@ export class ShardStore implements WriterStore {
   #watermarks: Watermarks;
   #watermarksChanged = false;
   #lastCommitSeq: number;
+  #valueBytes: number;
   #sweepAt = 0;
 
   constructor(
@@ -98,18 +101,21 @@ export class ShardStore implements WriterStore {
       loaded.commitSeq + 1,
     );
     this.#lastCommitSeq = loaded.commitSeq;
-    this.#watermarks = { appliedCommitSeq: loaded.appliedCommitSeq, partitions: loaded.streams };
+    this.#valueBytes = loaded.valueBytes;
+    this.#watermarks = { ...loaded, partitions: loaded.streams };
     this.#begin = database.prepare("BEGIN IMMEDIATE");
     this.#commit = database.prepare("COMMIT");
     this.#rollback = database.prepare("ROLLBACK");
     this.#updateSequence = database.prepare(
-      "UPDATE sequence SET order_counter = ?, commit_seq = ?, applied_commit_seq = ?",
+      "UPDATE sequence SET order_counter = ?, commit_seq = ?, applied_commit_seq = ?, " +
+        "value_bytes = ?, applied_value_bytes = ?",
     );
     this.#updateStream = database.prepare(
       "UPDATE stream SET seq = ?, hash = ? WHERE partition = ?",
     );
     this.#updateWatermark = database.prepare(
-      "UPDATE stream SET replicated_seq = ?, applied_seq = ? WHERE partition = ?",
+      "UPDATE stream SET replicated_seq = ?, replicated_hash = ?, applied_seq = ? " +
+        "WHERE partition = ?",
     );
   }
 
@@ -133,12 +139,14 @@ export class ShardStore implements WriterStore {
       throw new CommitError(isFull && !this.#database.inTransaction, error);
     }
     this.#lastCommitSeq = batch.commitSeq;
+    this.#valueBytes += bytesOf(batch);
     this.#outcomes.committed(batch.outcomeKeys, batch.at);
     this.#journal.pruned(prunedTo);
     if (watermarks === this.#watermarks) this.#watermarksChanged = false;
   }
 
   #write(batch: BatchWrites, watermarks: Watermarks): number {
+    if (batch.raise !== null) raisePartitions(this.#database, batch.raise, this.#lastCommitSeq + 1);
     const ends = new Map<number, CommittedRecord>();
     for (const record of batch.records) {
       this.#journal.append(record);
@@ -152,10 +160,21 @@ export class ShardStore implements WriterStore {
     for (const { partition, seq, hash } of ends.values()) {
       this.#updateStream.run(seq, hash, partition);
     }
-    this.#updateSequence.run(batch.orderCounter, batch.commitSeq, watermarks.appliedCommitSeq);
+    this.#updateSequence.run(
+      batch.orderCounter,
+      batch.commitSeq,
+      watermarks.appliedCommitSeq,
+      this.#valueBytes + bytesOf(batch),
+      watermarks.appliedValueBytes,
+    );
     if (this.#watermarksChanged) {
-      for (const { partition, replicatedSeq, appliedSeq } of watermarks.partitions) {
-        this.#updateWatermark.run(replicatedSeq, appliedSeq, partition);
+      for (const {
+        partition,
+        replicatedSeq,
+        replicatedHash,
+        appliedSeq,
+      } of watermarks.partitions) {
+        this.#updateWatermark.run(replicatedSeq, replicatedHash, appliedSeq, partition);
       }
     }
     return this.#forget(batch, watermarks.appliedCommitSeq);
@@ -209,6 +228,10 @@ export class ShardStore implements WriterStore {
     return this.#orders.read(orderId);
   }
 
+  get valueBytes(): number {
+    return this.#valueBytes;
+  }
+
   setWatermarks(watermarks: Watermarks): void {
     this.#watermarks = watermarks;
     this.#watermarksChanged = true;
@@ -247,17 +270,32 @@ export class ShardStore implements WriterStore {
   }
 }
 
+/** Values are ASCII but for a name or two in a refusal: a character counts as a byte. */
+const bytesOf = ({ records }: BatchWrites): number =>
+  records.reduce((bytes, { value }) => bytes + value.length, 0);
+
 /** Reads what the writer keeps in memory. */
 export const loadShard = (database: Database): Loaded => {
   const tables = drizzle({ client: database });
   const counters = tables.select().from(sequence).get();
   invariant(counters !== undefined, "a shard's file has its sequences");
-  const { orderCounter, commitSeq, appliedCommitSeq } = counters;
+  const { orderCounter, commitSeq, appliedCommitSeq, valueBytes, appliedValueBytes } = counters;
+  const newest = tables
+    .select()
+    .from(partitionGeneration)
+    .orderBy(desc(partitionGeneration.generation))
+    .limit(1)
+    .get();
+  invariant(newest !== undefined, "a shard's file has its partitions");
   const definitions = tables.select({ definition: instrument.definition }).from(instrument).all();
   return {
+    partitionCount: newest.partitionCount,
+    generation: newest.generation,
     orderCounter,
     commitSeq,
     appliedCommitSeq,
+    valueBytes,
+    appliedValueBytes,
     streams: tables.select().from(stream).orderBy(stream.partition).all(),
     openOrders: new OrderRows(database).loadOpen(),
     instruments: definitions.map(({ definition }) => JSON.parse(definition) as Instrument),

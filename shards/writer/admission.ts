@@ -7,12 +7,14 @@ import type { Problem } from "../domain/problem.ts";
 export interface AdmissionLimits {
   readonly freeSpaceFloorBytes: number;
   readonly backlogRecordsMax: number;
+  readonly backlogBytesMax: number;
 }
 
 export class Admission {
   readonly #limits: AdmissionLimits;
   #freeBytes = Number.POSITIVE_INFINITY;
   #backlogRecords = 0;
+  #backlogBytes = 0;
   /** Why the last commit failed; cleared when the disk has been looked at again. */
   #diskFailure: string | null = null;
 
@@ -22,7 +24,7 @@ export class Admission {
 
   /** Why no new order is taken now. */
   problem(): Problem | undefined {
-    const { freeSpaceFloorBytes, backlogRecordsMax } = this.#limits;
+    const { freeSpaceFloorBytes, backlogRecordsMax, backlogBytesMax } = this.#limits;
     if (this.#diskFailure !== null) {
       return {
         code: "shard_unavailable",
@@ -45,11 +47,20 @@ export class Admission {
           `${backlogRecordsMax}; no new order is taken, cancels are.`,
       };
     }
+    if (this.#backlogBytes > backlogBytesMax) {
+      return {
+        code: "replication_backlog",
+        detail:
+          `${this.#backlogBytes} bytes wait for central, over the limit of ${backlogBytesMax}; ` +
+          "no new order is taken, cancels are.",
+      };
+    }
     return undefined;
   }
 
-  setBacklog(records: number): void {
+  setBacklog(records: number, bytes: number): void {
     this.#backlogRecords = records;
+    this.#backlogBytes = bytes;
   }
 
   diskFailed(reason: string): void {

@@ -36,7 +36,8 @@ export const decideBatch = <Sender>(
   return { drafts, counts };
 };
 
-type AnswerPart = Pick<Answer, "status" | "kind" | "place" | "body">;
+/** An answer without who asked and without the times. */
+export type AnswerPart = Pick<Answer, "status" | "kind" | "place" | "body">;
 
 /** The answer to a command that nothing was stored for. */
 export const problemAnswer = (problem: Problem): AnswerPart => ({

@@ -6,8 +6,7 @@ import type { Order, OrderStatus } from "../domain/order.ts";
 import { ZERO_HASH } from "../protocol/record.ts";
 import { Admission } from "./admission.ts";
 import { EXPIRY_TICK_MS, Expiry } from "./expiry.ts";
-import { ProgressTracker } from "./progress.ts";
-import type { Watermarks } from "./store-port.ts";
+import { type Carried, ProgressTracker } from "./progress.ts";
 
 const dated = (id: number, goodTillDate: number | null, changes: Partial<Order> = {}): Order =>
   orderOf({ orderId: id as OrderId, goodTillDate, ...changes });
@@ -99,7 +98,8 @@ describe("the expiry", () => {
 });
 
 describe("admission", () => {
-  const fresh = () => new Admission({ freeSpaceFloorBytes: 100, backlogRecordsMax: 10 });
+  const fresh = () =>
+    new Admission({ freeSpaceFloorBytes: 100, backlogRecordsMax: 10, backlogBytesMax: 1_000 });
 
   test("takes new orders until a limit is passed, and again when it is not", () => {
     const admission = fresh();
@@ -110,14 +110,19 @@ describe("admission", () => {
       detail: expect.stringContaining("99 bytes free, below the floor of 100"),
     });
     admission.setFreeSpace(100);
-    admission.setBacklog(10);
+    admission.setBacklog(10, 1_000);
     expect(admission.problem()).toBeUndefined();
-    admission.setBacklog(11);
+    admission.setBacklog(11, 1_000);
     expect(admission.problem()).toMatchObject({
       code: "replication_backlog",
       detail: expect.stringContaining("11 records wait for central, over the limit of 10"),
     });
-    admission.setBacklog(0);
+    admission.setBacklog(10, 1_001);
+    expect(admission.problem()).toMatchObject({
+      code: "replication_backlog",
+      detail: expect.stringContaining("1001 bytes wait for central, over the limit of 1000"),
+    });
+    admission.setBacklog(0, 0);
     expect(admission.problem()).toBeUndefined();
   });
 
@@ -132,26 +137,41 @@ describe("admission", () => {
 });
 
 describe("progress", () => {
-  const watermarks = (appliedCommitSeq: number, seqs: readonly number[] = []): Watermarks => ({
+  const BYTES = 100;
+  const carried = (
+    appliedCommitSeq: number,
+    seqs: readonly number[] = [],
+    stoppedPartitions: readonly number[] = [],
+  ): Carried => ({
     appliedCommitSeq,
+    replicatedCommitSeq: appliedCommitSeq,
+    stoppedPartitions,
     partitions: Array.from({ length: PARTITIONS }, (_, partition) => ({
       partition,
       replicatedSeq: seqs[partition] ?? 0,
+      replicatedHash: ZERO_HASH,
       appliedSeq: seqs[partition] ?? 0,
     })),
   });
+  const begun = () => {
+    const state = emptyState();
+    const progress = new ProgressTracker(state, { ...carried(0), appliedValueBytes: 0 });
+    /** A batch of records up to `commitSeq`, each of {@link BYTES}. */
+    const commit = (commitSeq: number, at: number): void => {
+      state.commitSeq = commitSeq;
+      progress.committed(commitSeq, at, commitSeq * BYTES);
+    };
+    return { state, progress, commit };
+  };
 
   test("tells each partition's ends and the lag's size and age", () => {
-    const state = emptyState();
-    const progress = new ProgressTracker(state, watermarks(0));
-    state.commitSeq = 3;
-    progress.committed(3, 1_000);
-    state.commitSeq = 5;
-    progress.committed(5, 1_400);
+    const { state, progress, commit } = begun();
+    commit(3, 1_000);
+    commit(5, 1_400);
     state.setStreamEnd(2, { seq: 5, hash: ZERO_HASH });
     expect(progress.lagRecords).toBe(5);
     expect(progress.lagMs(1_500)).toBe(500);
-    progress.advance(watermarks(3, [0, 0, 3]), [3, 1]);
+    progress.advance(carried(3, [0, 0, 3], [3, 1]));
     expect(progress.lagMs(1_500)).toBe(100);
     expect(progress.stoppedPartitions).toEqual([1, 3]);
     expect(progress.snapshot(1_500)[2]).toEqual({
@@ -162,28 +182,58 @@ describe("progress", () => {
       appliedSeq: 3,
       lagMs: 100,
     });
-    progress.advance(watermarks(5, [0, 0, 5]), []);
+    progress.advance(carried(5, [0, 0, 5]));
     expect([progress.lagRecords, progress.lagMs(9_999)]).toEqual([0, 0]);
   });
 
   test("a batch without records does not make the next one's lag older", () => {
-    const state = emptyState();
-    const progress = new ProgressTracker(state, watermarks(0));
-    progress.committed(0, 1_000);
-    state.commitSeq = 1;
-    progress.committed(1, 60_000);
+    const { progress, commit } = begun();
+    commit(0, 1_000);
+    commit(1, 60_000);
     expect(progress.lagMs(60_010)).toBe(10);
   });
 
   test("keeps the oldest record's age over any number of batches", () => {
-    const state = emptyState();
-    const progress = new ProgressTracker(state, watermarks(0));
-    for (let i = 1; i <= 20_000; i++) {
-      state.commitSeq = i;
-      progress.committed(i, i);
-    }
+    const { progress, commit } = begun();
+    for (let i = 1; i <= 20_000; i++) commit(i, i);
     expect(progress.lagMs(20_000)).toBe(19_999);
-    progress.advance(watermarks(19_000), []);
+    progress.advance(carried(19_000));
     expect(progress.lagMs(20_000)).toBeWithin(0, 1_000);
+  });
+
+  test("counts the bytes that central lacks, never fewer, and none when it has all", () => {
+    fc.assert(
+      fc.property(
+        fc.array(fc.tuple(fc.integer({ min: 1, max: 9 }), fc.nat(20)), { maxLength: 60 }),
+        (steps) => {
+          const { progress, state, commit } = begun();
+          let applied = 0;
+          for (const [records, more] of steps) {
+            commit(state.commitSeq + records, 0);
+            applied = Math.min(state.commitSeq, applied + more);
+            const { appliedValueBytes } = progress.advance(carried(applied));
+            const lacked = (state.commitSeq - applied) * BYTES;
+            expect(progress.lagBytes).toBeGreaterThanOrEqual(lacked);
+            // Only the batch that central has a part of is counted whole.
+            expect(progress.lagBytes).toBeLessThan(lacked + 9 * BYTES);
+            expect(appliedValueBytes).toBe(state.commitSeq * BYTES - progress.lagBytes);
+          }
+          progress.advance(carried(state.commitSeq));
+          expect(progress.lagBytes).toBe(0);
+        },
+      ),
+    );
+  });
+
+  test("tells what the broker lacks apart from what central lacks", () => {
+    const { progress, commit } = begun();
+    commit(3, 1_000);
+    commit(5, 1_400);
+    progress.advance({ ...carried(0), replicatedCommitSeq: 3 });
+    expect([progress.backlogRecords, progress.backlogMs(1_500)]).toEqual([2, 100]);
+    expect([progress.lagRecords, progress.lagMs(1_500)]).toEqual([5, 500]);
+    progress.advance({ ...carried(0), replicatedCommitSeq: 5 });
+    expect([progress.backlogRecords, progress.backlogMs(1_500)]).toEqual([0, 0]);
+    expect(progress.lagMs(1_500)).toBe(500);
   });
 });

@@ -195,6 +195,7 @@ export class Overlay implements DecisionView {
   writes(): BatchWrites {
     return {
       at: this.#now,
+      raise: null,
       records: this.#records,
       orders: [...this.#orders.values()],
       outcomeKeys: this.#outcomeKeys,

@@ -3,35 +3,64 @@ import type { Progress } from "../protocol/answer.ts";
 import type { ShardState } from "./state.ts";
 import type { Watermarks } from "./store-port.ts";
 
+/** What the relay reports. */
+export interface Carried extends Omit<Watermarks, "appliedValueBytes"> {
+  /** Every record up to here is safe where it was sent. */
+  readonly replicatedCommitSeq: number;
+  readonly stoppedPartitions: readonly number[];
+}
+
+/** A batch that central lacks. */
+interface Mark {
+  readonly commitSeq: number;
+  readonly at: number;
+  /** Bytes of all values up to and with this batch. */
+  readonly valueBytes: number;
+}
+
 /** Batches remembered to tell the lag's age; older ones are thinned out. */
 const MARKS_MAX = 4096;
 
 export class ProgressTracker {
   readonly #state: ShardState;
   #watermarks: Watermarks;
-  /** (commitSeq, time) of batches that central does not have yet, oldest first. */
-  #marks: { readonly commitSeq: number; readonly at: number }[] = [];
+  #replicatedCommitSeq: number;
+  #valueBytes: number;
+  /** Oldest first. */
+  #marks: Mark[] = [];
   #stopped = new Set<number>();
 
   constructor(state: ShardState, initial: Watermarks) {
     this.#state = state;
     this.#watermarks = initial;
+    this.#replicatedCommitSeq = initial.appliedCommitSeq;
+    this.#valueBytes = initial.appliedValueBytes;
   }
 
-  committed(commitSeq: number, at: number): void {
+  /** `valueBytes`: of all values up to and with `commitSeq`. */
+  committed(commitSeq: number, at: number, valueBytes: number): void {
+    this.#valueBytes = valueBytes;
     const newest = this.#marks.at(-1)?.commitSeq ?? this.#watermarks.appliedCommitSeq;
     // A batch without records, such as one of replays, leaves nothing that central could lack.
     if (commitSeq <= newest) return;
-    this.#marks.push({ commitSeq, at });
+    this.#marks.push({ commitSeq, at, valueBytes });
     if (this.#marks.length > MARKS_MAX) this.#marks = this.#marks.filter((_, i) => i % 2 === 0);
   }
 
-  advance(watermarks: Watermarks, stoppedPartitions: readonly number[]): void {
-    this.#watermarks = watermarks;
+  /** Gives what is to be made durable. */
+  advance(carried: Carried): Watermarks {
+    const { stoppedPartitions, replicatedCommitSeq, appliedCommitSeq, partitions } = carried;
     this.#stopped = new Set(stoppedPartitions);
-    const { appliedCommitSeq } = watermarks;
+    this.#replicatedCommitSeq = replicatedCommitSeq;
     const firstKept = this.#marks.findIndex(({ commitSeq }) => commitSeq > appliedCommitSeq);
+    const applied = this.#marks.at(firstKept < 0 ? -1 : firstKept - 1);
+    const appliedValueBytes =
+      firstKept === 0 || applied === undefined
+        ? this.#watermarks.appliedValueBytes
+        : applied.valueBytes;
     this.#marks = firstKept < 0 ? [] : this.#marks.slice(firstKept);
+    this.#watermarks = { appliedCommitSeq, appliedValueBytes, partitions };
+    return this.#watermarks;
   }
 
   get appliedCommitSeq(): number {
@@ -40,6 +69,23 @@ export class ProgressTracker {
 
   get lagRecords(): number {
     return this.#state.commitSeq - this.#watermarks.appliedCommitSeq;
+  }
+
+  /** Bytes of the values that central lacks. */
+  get lagBytes(): number {
+    return Math.max(0, this.#valueBytes - this.#watermarks.appliedValueBytes);
+  }
+
+  /** Committed records that the broker, or without one central, has not acknowledged. */
+  get backlogRecords(): number {
+    return Math.max(0, this.#state.commitSeq - this.#replicatedCommitSeq);
+  }
+
+  /** Age of the oldest of those. */
+  backlogMs(now: number): number {
+    if (this.backlogRecords === 0) return 0;
+    const oldest = this.#marks.find(({ commitSeq }) => commitSeq > this.#replicatedCommitSeq);
+    return oldest === undefined ? 0 : Math.max(0, now - oldest.at);
   }
 
   get stoppedPartitions(): readonly number[] {

@@ -3,6 +3,7 @@ import type { Instrument } from "../domain/instrument.ts";
 import type { Order } from "../domain/order.ts";
 import { partitionOf } from "../protocol/partition.ts";
 import { OpenOrders } from "./open-orders.ts";
+import type { PartitionRaise } from "./store-port.ts";
 
 /** The end of one partition's stream. */
 export interface StreamEnd {
@@ -15,6 +16,8 @@ export interface InitialState {
   readonly shardIndex: number;
   readonly epoch: number;
   readonly partitionCount: number;
+  /** Counts the changes of partitionCount, from 1. */
+  readonly generation: number;
   readonly orderCounter: number;
   readonly commitSeq: number;
   readonly streams: readonly (StreamEnd & { readonly partition: number })[];
@@ -30,7 +33,8 @@ export class ShardState {
   readonly shard: ShardName;
   readonly shardIndex: number;
   readonly epoch: number;
-  readonly partitionCount: number;
+  partitionCount: number;
+  generation: number;
   readonly instruments: ReadonlyMap<string, Instrument>;
   orderCounter: number;
   commitSeq: number;
@@ -43,6 +47,7 @@ export class ShardState {
     this.shardIndex = initial.shardIndex;
     this.epoch = initial.epoch;
     this.partitionCount = initial.partitionCount;
+    this.generation = initial.generation;
     this.orderCounter = initial.orderCounter;
     this.commitSeq = initial.commitSeq;
     this.instruments = new Map(initial.instruments.map((i) => [i.symbol, i]));
@@ -76,6 +81,13 @@ export class ShardState {
 
   setStreamEnd(partition: number, end: StreamEnd): void {
     this.#streams[partition] = end;
+  }
+
+  /** Spreads keys anew; the new streams' ends are set by {@link setStreamEnd}. */
+  raise({ partitionCount, generation }: PartitionRaise): void {
+    this.partitionCount = partitionCount;
+    this.generation = generation;
+    this.#partitions.clear();
   }
 
   partitionFor(symbol: InstrumentSymbol): number {

@@ -11,9 +11,17 @@ export interface OrderWrite {
   readonly lastCommitSeq: number;
 }
 
+/** A change of how keys are spread, which begins with the batch's first record. */
+export interface PartitionRaise {
+  readonly generation: number;
+  readonly partitionCount: number;
+}
+
 /** Everything that one transaction makes durable. */
 export interface BatchWrites {
   readonly at: number;
+  /** null in every batch of commands. */
+  readonly raise: PartitionRaise | null;
   readonly records: readonly CommittedRecord[];
   readonly orders: readonly OrderWrite[];
   readonly outcomeKeys: readonly { readonly hash: number; readonly commitSeq: number }[];
@@ -25,9 +33,12 @@ export interface BatchWrites {
 export interface Watermarks {
   /** Every record up to here has reached central. */
   readonly appliedCommitSeq: number;
+  /** Bytes of all values up to there, since the file's first record. */
+  readonly appliedValueBytes: number;
   readonly partitions: readonly {
     readonly partition: number;
     readonly replicatedSeq: number;
+    readonly replicatedHash: string;
     readonly appliedSeq: number;
   }[];
 }
@@ -47,6 +58,8 @@ export interface WriterStore {
   /** Open or terminal, as last committed. */
   readOrder(orderId: OrderId): Order | undefined;
   setWatermarks(watermarks: Watermarks): void;
+  /** Bytes of all values committed, since the file's first record. */
+  readonly valueBytes: number;
   sizes(): FileSizes;
 }
 

@@ -43,7 +43,11 @@ const benchOf = (limits: Partial<WriterOptions["limits"]> = {}) => {
   const store = new LoggingStore(log);
   const state = emptyState();
   const clock = { at: START_AT, ms: 0, now: () => clock.at, monotonicMs: () => clock.ms };
-  const admission = new Admission({ freeSpaceFloorBytes: 1_000, backlogRecordsMax: 1_000 });
+  const admission = new Admission({
+    freeSpaceFloorBytes: 1_000,
+    backlogRecordsMax: 1_000,
+    backlogBytesMax: 1_000_000,
+  });
   const metrics = new WriterMetrics(createRegistry({ shard: "shard1" }));
   const writer = new Writer({
     state,

@@ -10,13 +10,14 @@ import { OperatingError, reasonOf } from "../process/failure.ts";
 import type { Logger } from "../process/logger.ts";
 import { type Answer, NO_TIME, type ShardTiming } from "../protocol/answer.ts";
 import type { Admission } from "./admission.ts";
-import { type Draft, decideBatch, problemAnswer } from "./batch.ts";
+import { type AnswerPart, type Draft, decideBatch, problemAnswer } from "./batch.ts";
 import { type Effect, step, type WriterEvent, type WriterState } from "./group-commit.ts";
 import { IntakeQueue, type Waiting } from "./intake-queue.ts";
 import type { WriterMetrics } from "./metrics.ts";
 import { Overlay } from "./overlay.ts";
+import { applyRaise, raiseProblem, raiseWrites } from "./raise-partitions.ts";
 import type { ShardState } from "./state.ts";
-import type { OrderWrite, WriterStore } from "./store-port.ts";
+import type { BatchWrites, OrderWrite, WriterStore } from "./store-port.ts";
 
 /** Where a command came from and where its answer goes. */
 export interface Sender {
@@ -91,6 +92,39 @@ export class Writer {
     this.#handle("drain");
   }
 
+  /** Between two batches, in a transaction of its own; answered after its commit. */
+  raisePartitions(sender: Sender, requestId: number, partitionCount: number): void {
+    sender.answer({ requestId, ...this.#raise(partitionCount), timing: NO_TIME });
+  }
+
+  #raise(partitionCount: number): AnswerPart {
+    const { state, clock, onCommitted } = this.#options;
+    if (this.#state !== "filling") return problemAnswer(STOPPING);
+    const problem = raiseProblem(state, partitionCount);
+    if (problem !== undefined) return problemAnswer(problem);
+    if (partitionCount > state.partitionCount) {
+      const now = clock.now();
+      const writes = raiseWrites(state, partitionCount, now);
+      const failure = this.#write(writes);
+      if (failure !== undefined) return this.#raiseFailed(failure);
+      applyRaise(state, writes);
+      onCommitted([], state.commitSeq, now);
+    }
+    const { shard, generation } = state;
+    const body = JSON.stringify({ shard, partitionCount: state.partitionCount, generation });
+    return { status: 200, kind: "final", place: null, body };
+  }
+
+  #raiseFailed({ definite }: CommitError): AnswerPart {
+    if (!definite) {
+      this.#handle("batch_unknown");
+      return problemAnswer(UNKNOWN);
+    }
+    const problem = this.#lost();
+    this.#reason = null;
+    return problemAnswer(problem);
+  }
+
   /** The file must not be written any more. */
   refuseFile(reason: string): void {
     this.#reason = reason;
@@ -119,10 +153,7 @@ export class Writer {
         queueMicrotask(() => this.#maintain());
         return;
       case "answer_lost":
-        this.#answerAll({
-          code: "shard_unavailable",
-          detail: `The order could not be written: ${this.#reason}. Nothing happened.`,
-        });
+        this.#answerAll(this.#lost());
         this.#reason = null;
         return;
       case "answer_unknown":
@@ -142,7 +173,7 @@ export class Writer {
 
   /** Decides the next batch and runs its transaction. Never throws for a failing disk. */
   #commit(): "committed" | "batch_lost" | "batch_unknown" {
-    const { state, store, clock, limits, metrics, logger } = this.#options;
+    const { state, store, clock, limits, metrics } = this.#options;
     const startMs = clock.monotonicMs();
     const now = clock.now();
     const batch = this.#due(this.#queue.take(limits.batchOrdersMax), startMs, now);
@@ -158,16 +189,8 @@ export class Writer {
     const { drafts, counts } = decideBatch(batch, overlay, state, now);
     this.#batch = drafts;
     const decidedMs = clock.monotonicMs();
-    try {
-      const writes = overlay.writes();
-      if (writes.records.length > 0) store.commit(writes);
-    } catch (error) {
-      if (!(error instanceof CommitError)) throw error;
-      this.#reason = reasonOf(error.cause);
-      logger.error({ err: error, definite: error.definite }, "a batch was not committed");
-      admission.diskFailed(this.#reason);
-      return error.definite ? "batch_lost" : "batch_unknown";
-    }
+    const failure = this.#write(overlay.writes());
+    if (failure !== undefined) return failure.definite ? "batch_lost" : "batch_unknown";
     const endMs = clock.monotonicMs();
     this.#timing = {
       queueUs: microseconds(startMs - (batch[0]?.arrivedMs ?? startMs)),
@@ -178,6 +201,27 @@ export class Writer {
     metrics.observeBatch(batch.length, counts, (endMs - decidedMs) / 1000);
     this.#options.onCommitted(changed, state.commitSeq, now);
     return "committed";
+  }
+
+  /** Runs a transaction; gives why it failed. */
+  #write(writes: BatchWrites): CommitError | undefined {
+    const { store, logger, admission } = this.#options;
+    try {
+      if (writes.records.length > 0) store.commit(writes);
+      return undefined;
+    } catch (error) {
+      if (!(error instanceof CommitError)) throw error;
+      this.#reason = reasonOf(error.cause);
+      logger.error({ err: error, definite: error.definite }, "a batch was not committed");
+      admission.diskFailed(this.#reason);
+      return error;
+    }
+  }
+
+  /** Of a transaction that is gone. */
+  #lost(): Problem {
+    const detail = `It could not be written: ${this.#reason}. Nothing happened.`;
+    return { code: "shard_unavailable", detail };
   }
 
   /** What the disk refuses here nothing depends on yet: it is tried again after the next batch. */
@@ -232,7 +276,7 @@ const STOPPING: Problem = {
 };
 const UNKNOWN: Problem = {
   code: "outcome_unknown",
-  detail: "The disk failed while the order was committed. Ask again with the same clientOrderId.",
+  detail: "The disk failed in the commit. Ask again, an order with the same clientOrderId.",
 };
 
 const microseconds = (ms: number): number => Math.max(0, Math.round(ms * 1000));

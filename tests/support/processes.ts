@@ -69,15 +69,19 @@ export const startProcess = (
     stderr: () => output.stderr,
     kill: (signal) => child.kill(signal),
     says: (pattern, msMax) =>
-      until(`${command.join(" ")} says ${pattern}; ${output.stderr}`, msMax, () => {
-        const match = pattern.exec(output.stdout);
-        if (match !== null) return match;
-        if (child.exitCode === null && child.signalCode === null) return undefined;
-        throw new Error(`${command.join(" ")} ended (${child.exitCode}): ${output.stderr}`);
-      }),
+      until(
+        () => `${command.join(" ")} says ${pattern}; ${output.stderr}`,
+        msMax,
+        () => {
+          const match = pattern.exec(output.stdout);
+          if (match !== null) return match;
+          if (child.exitCode === null && child.signalCode === null) return undefined;
+          throw new Error(`${command.join(" ")} ended (${child.exitCode}): ${output.stderr}`);
+        },
+      ),
     ended: async (msMax = END_MS_MAX) => {
       await until(
-        `${command.join(" ")} ends; ${output.stderr}`,
+        () => `${command.join(" ")} ends; ${livesOf(child.pid)}; ${output.stderr}`,
         msMax,
         () => child.exitCode !== null || child.signalCode !== null,
       );
@@ -132,6 +136,12 @@ export const childrenOf = (parent: number, commandLine: RegExp): number[] =>
       isAlive(pid) &&
       commandLine.test(readProc(pid, "cmdline").replaceAll("\0", " ")),
   );
+
+/** Who has not ended of a process and its children, as `pid command line` each. */
+const livesOf = (parent: number): string =>
+  [parent, ...childrenOf(parent, /./)]
+    .map((pid) => `${pid} ${readProc(pid, "cmdline").replaceAll("\0", " ").trim()}`)
+    .join(", ");
 
 /** Live processes, other than this one, that were given the folder. */
 export const processesOf = (folder: string): number[] =>

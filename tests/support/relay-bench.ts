@@ -1,11 +1,15 @@
 /** For unit tests of the relay: a journal in memory, and a central that can be told to fail. */
 import { OperatingError } from "../../shards/process/failure.ts";
 import { createLogger } from "../../shards/process/logger.ts";
-import type { Cursor } from "../../shards/protocol/hello.ts";
+import type { ApplierWelcome, Cursor } from "../../shards/protocol/hello.ts";
 import { type CommittedRecord, chainHash, ZERO_HASH } from "../../shards/protocol/record.ts";
+import type { CentralStanding } from "../../shards/protocol/relay.ts";
+import type { StreamPoint } from "../../shards/relay/lanes.ts";
 import type {
+  CentralView,
   Outbox,
   OutboxRecord,
+  PartitionGeneration,
   SendResult,
   Standing,
   Transport,
@@ -21,6 +25,11 @@ export class FakeOutbox implements Outbox {
   readonly epoch: number;
   appliedCommitSeq = 0;
   reads = 0;
+  /** Where the broker is known to be; a new file knows that it has nothing. */
+  readonly replicated = new Map<number, StreamPoint>();
+  readonly #generations: PartitionGeneration[] = [
+    { generation: 1, partitionCount: PARTITIONS, firstCommitSeq: 1 },
+  ];
   #prunedTo = 0;
 
   constructor(epoch = 1) {
@@ -53,6 +62,34 @@ export class FakeOutbox implements Outbox {
     }
   }
 
+  /** As the writer does: the new streams' first records are the first of the generation. */
+  raise(partitionCount: number): void {
+    const before = this.partitionCount;
+    const generation = this.#generations.length + 1;
+    this.#generations.push({
+      generation,
+      partitionCount,
+      firstCommitSeq: this.records.length + 1,
+    });
+    this.commit(...Array.from({ length: partitionCount - before }, (_, i) => before + i));
+  }
+
+  get partitionCount(): number {
+    return this.#generations.at(-1)?.partitionCount ?? 0;
+  }
+
+  generations(): readonly PartitionGeneration[] {
+    return [...this.#generations];
+  }
+
+  /** What the writer makes durable of a report. */
+  persist({ appliedCommitSeq, partitions }: RelayReport): void {
+    this.appliedCommitSeq = appliedCommitSeq;
+    for (const { partition, replicatedSeq, replicatedHash } of partitions) {
+      this.replicated.set(partition, { seq: replicatedSeq, hash: replicatedHash });
+    }
+  }
+
   prune(to: number): void {
     this.#prunedTo = to;
   }
@@ -67,9 +104,12 @@ export class FakeOutbox implements Outbox {
     return {
       epoch: this.epoch,
       appliedCommitSeq: this.appliedCommitSeq,
-      streams: Array.from({ length: PARTITIONS }, (_, partition) => ({
+      streams: Array.from({ length: this.partitionCount }, (_, partition) => ({
         partition,
-        ...this.end(partition),
+        seq: this.end(partition).seq,
+        hash: this.end(partition).hash,
+        replicatedSeq: this.replicated.get(partition)?.seq ?? 0,
+        replicatedHash: this.replicated.get(partition)?.hash ?? ZERO_HASH,
         appliedSeq: this.records.filter(
           (one) => one.partition === partition && one.commitSeq <= this.appliedCommitSeq,
         ).length,
@@ -94,15 +134,17 @@ export class FakeCentral implements Transport {
   duplicates = 0;
   connectFailures = 0;
   gate: Promise<void> = Promise.resolve();
+  /** Of every send: what it was of. */
+  readonly sends: { readonly generation: number; readonly partition: number }[] = [];
   readonly #sending = new Set<number>();
   /** What the relay must not do; not thrown, because it takes a throw for a lost connection. */
   readonly faults: string[] = [];
 
-  #must(holds: boolean, what: string): void {
+  protected must(holds: boolean, what: string): void {
     if (!holds) this.faults.push(what);
   }
 
-  async connect() {
+  async connect(): Promise<ApplierWelcome | null> {
     this.connects++;
     if (this.connectFailures > 0) {
       this.connectFailures--;
@@ -111,10 +153,11 @@ export class FakeCentral implements Transport {
     return { centralId: this.centralId, cursors: [...this.cursors.values()] };
   }
 
-  async send(records: readonly CommittedRecord[]): Promise<SendResult> {
+  async send(records: readonly CommittedRecord[], generation: number): Promise<SendResult> {
     const partition = records[0]?.partition ?? -1;
-    this.#must(!this.#sending.has(partition), "two sends to one partition at a time");
-    this.#must(
+    this.sends.push({ generation, partition });
+    this.must(!this.#sending.has(partition), "two sends to one partition at a time");
+    this.must(
       records.every((one) => one.partition === partition),
       "a send of several partitions",
     );
@@ -123,29 +166,34 @@ export class FakeCentral implements Transport {
       await this.gate;
       const failure = this.failures.shift();
       if (failure === "before") throw down("lost before");
-      if (this.stoppedPartitions.has(partition)) {
-        return { kind: "stopped", stopped: { partition, code: "gap", detail: "a gap" } };
-      }
-      for (const record of records) this.#apply(record);
+      const result = this.take(partition, records);
       if (failure === "after") throw down("lost after");
-      return { kind: "applied", cursor: this.cursor(partition) };
+      return result;
     } finally {
       this.#sending.delete(partition);
     }
+  }
+
+  protected take(partition: number, records: readonly CommittedRecord[]): SendResult {
+    if (this.stoppedPartitions.has(partition)) {
+      return { kind: "stopped", stopped: { partition, code: "gap", detail: "a gap" } };
+    }
+    for (const record of records) this.apply(record);
+    return { kind: "applied", cursor: this.cursor(partition) };
   }
 
   cursor(partition: number): Cursor {
     return this.cursors.get(partition) ?? { partition, epoch: 1, seq: 0, hash: ZERO_HASH };
   }
 
-  #apply(record: CommittedRecord): void {
+  protected apply(record: CommittedRecord): void {
     const { partition, seq, hash, prevHash, epoch } = record;
     const cursor = this.cursor(partition);
     if (seq <= cursor.seq) {
       this.duplicates++;
       return;
     }
-    this.#must(
+    this.must(
       seq === cursor.seq + 1 && prevHash === cursor.hash,
       `${partition}/${seq} does not follow`,
     );
@@ -158,8 +206,59 @@ export class FakeCentral implements Transport {
   }
 }
 
+/** A broker, and behind it a central that takes what it is told to and answers when it likes. */
+export class FakeBroker extends FakeCentral implements CentralView {
+  /** What each partition holds, oldest first. */
+  readonly log = new Map<number, CommittedRecord[]>();
+  readonly #taken = new Map<number, number>();
+  isSilent = false;
+  asks = 0;
+
+  override connect(): Promise<null> {
+    return super.connect().then(() => null);
+  }
+
+  protected override take(partition: number, records: readonly CommittedRecord[]): SendResult {
+    const isBehind = this.applied.length < this.sentBefore(this.sends.at(-1)?.generation ?? 1);
+    this.must(!isBehind, "a generation sent before central has the one before");
+    this.log.set(partition, [...(this.log.get(partition) ?? []), ...records]);
+    return { kind: "replicated" };
+  }
+
+  /** Records of generations before this one, as far as they are known here. */
+  sentBefore: (generation: number) => number = () => 0;
+
+  /** Central takes the next `most` records of each partition. */
+  consume(most = Number.POSITIVE_INFINITY): void {
+    for (const [partition, records] of this.log) {
+      const from = this.#taken.get(partition) ?? 0;
+      const next = records.slice(from, from + most);
+      this.#taken.set(partition, from + next.length);
+      for (const record of next) this.apply(record);
+    }
+  }
+
+  /** The broker's disks are lost. */
+  lose(): void {
+    this.log.clear();
+    this.#taken.clear();
+  }
+
+  async ask(): Promise<CentralStanding> {
+    this.asks++;
+    if (this.isSilent) throw down("silent");
+    const stopped = [...this.stoppedPartitions].map((partition) => {
+      return { partition, code: "gap" as const, detail: "a gap" };
+    });
+    return { centralId: this.centralId, cursors: [...this.cursors.values()], stopped };
+  }
+}
+
 /** A relay that runs between the two, and everything it says. */
-export const relayBench = (outbox = new FakeOutbox(), central = new FakeCentral()) => {
+export const relayBench = <C extends FakeCentral = FakeCentral>(
+  outbox = new FakeOutbox(),
+  central: C = new FakeCentral() as C,
+) => {
   const reports: RelayReport[] = [];
   const states: string[] = [];
   const refused: string[] = [];
@@ -174,6 +273,7 @@ export const relayBench = (outbox = new FakeOutbox(), central = new FakeCentral(
   const relay = new Relay({
     outbox,
     transport: central,
+    central: central instanceof FakeBroker ? central : null,
     centralId: CENTRAL,
     logger: createLogger("test", "silent"),
     onReport: noted(reports),

@@ -1,5 +1,7 @@
 /**
  * Runs every test suite of the repository and counts: the last line is `N passed, N failed`.
+ * Tests that need Kafka, MySQL and Redis are files of their own, `*.services.test.ts`: a plain run
+ * leaves them out, and `--services` runs nothing else.
  *
  * A suite is a folder. Each runs in a `bun test` process of its own, one after the other, so that
  * a crash, a hang or a leaked global stays in its suite. The counts come from the summary that
@@ -9,13 +11,31 @@
  * left a process behind is one failure more.
  */
 import { Glob, type Subprocess } from "bun";
+import { servicesFromEnvironment } from "./services.ts";
 
-/** Suites that have to exist; a folder beyond them that has test files becomes a suite too. */
-const REQUIRED_SUITES = ["app", "shards", "tests/tooling", "tests/contract", "tests/system"];
+/** The two runs; each has its own files, and time for all of its suites together. */
+export interface Run {
+  readonly isOurs: (file: string) => boolean;
+  /** Suites that have to exist; a folder beyond them that has test files becomes a suite too. */
+  readonly requiredSuites: readonly string[];
+  readonly timeoutMs: number;
+}
+
+const isServicesTest = (file: string): boolean => file.endsWith(".services.test.ts");
+
+// Both runs, with installing and checks, have to stay within the 25 minutes of a CI run.
+export const PLAIN_RUN: Run = {
+  isOurs: (file) => !isServicesTest(file),
+  requiredSuites: ["app", "shards", "tests/tooling", "tests/contract", "tests/system"],
+  timeoutMs: 11 * 60_000,
+};
+export const SERVICES_RUN: Run = {
+  isOurs: isServicesTest,
+  requiredSuites: ["tests/services"],
+  timeoutMs: 9 * 60_000,
+};
 
 const TEST_TIMEOUT_MS = 60_000;
-/** All suites together; the rest of the 25 minutes a run may take is for installing and checks. */
-const RUN_TIMEOUT_MS = 18 * 60_000;
 const LONG_RUN_TIMEOUT_MS = 120 * 60_000;
 /** What a suite's processes may take to go away after its summary, or after SIGTERM. */
 const LEFTOVER_GRACE_MS = 3_000;
@@ -90,10 +110,13 @@ export const faultOf = (end: SuiteEnd): string => {
 export const countLine = ({ passed, failed, skipped }: Counts): string =>
   `${passed} passed, ${failed} failed${skipped > 0 ? `, ${skipped} skipped` : ""}`;
 
-/** Test files by suite, the required suites first; paths from the root. */
-export const suitesOf = (files: readonly string[]): ReadonlyMap<string, readonly string[]> => {
-  const suites = new Map<string, string[]>(REQUIRED_SUITES.map((suite) => [suite, []]));
-  for (const file of files.toSorted()) {
+/** The run's test files by suite, the required suites first; paths from the root. */
+export const suitesOf = (
+  run: Run,
+  files: readonly string[],
+): ReadonlyMap<string, readonly string[]> => {
+  const suites = new Map<string, string[]>(run.requiredSuites.map((suite) => [suite, []]));
+  for (const file of files.filter(run.isOurs).toSorted()) {
     const folders = file.split("/").slice(0, -1);
     const suite = folders.slice(0, folders[0] === "tests" ? 2 : 1).join("/") || ".";
     suites.set(suite, [...(suites.get(suite) ?? []), file]);
@@ -176,11 +199,11 @@ const runSuite = async (files: readonly string[], timeoutMs: number): Promise<Su
   };
 };
 
-const runAll = async (): Promise<Counts> => {
+const runAll = async (run: Run): Promise<Counts> => {
   const long = process.env.SLUICE_TEST_LONG === "1";
-  const endsAtMs = performance.now() + (long ? LONG_RUN_TIMEOUT_MS : RUN_TIMEOUT_MS);
+  const endsAtMs = performance.now() + (long ? LONG_RUN_TIMEOUT_MS : run.timeoutMs);
   let total: Counts = { passed: 0, failed: 0, skipped: 0 };
-  for (const [suite, files] of suitesOf(testFiles())) {
+  for (const [suite, files] of suitesOf(run, testFiles())) {
     console.error(`\n== ${suite}: ${files.length} test files`);
     const leftMs = Math.max(endsAtMs - performance.now(), 1);
     const end = files.length > 0 ? await runSuite(files, leftMs) : undefined;
@@ -200,8 +223,20 @@ const runAll = async (): Promise<Counts> => {
   return total;
 };
 
+/** Says what is missing once, rather than letting every test of the run say it. */
+const canStart = (run: Run): boolean => {
+  try {
+    if (run === SERVICES_RUN) servicesFromEnvironment();
+    return true;
+  } catch (error) {
+    console.error(error instanceof Error ? error.message : error);
+    return false;
+  }
+};
+
 if (import.meta.main) {
-  const total = await runAll();
+  const run = process.argv.includes("--services") ? SERVICES_RUN : PLAIN_RUN;
+  const total = canStart(run) ? await runAll(run) : { passed: 0, failed: 1, skipped: 0 };
   console.log(`\n${countLine(total)}`);
   process.exit(process.exitCode ?? (total.failed > 0 || total.passed === 0 ? 1 : 0));
 }

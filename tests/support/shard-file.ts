@@ -14,6 +14,7 @@ import { openShardFile } from "../../shards/store/open-shard.ts";
 import { type Loaded, ShardStore, type StoreOptions } from "../../shards/store/shard-store.ts";
 import { decideBatch } from "../../shards/writer/batch.ts";
 import { Overlay } from "../../shards/writer/overlay.ts";
+import { applyRaise, raiseWrites } from "../../shards/writer/raise-partitions.ts";
 import { ShardState } from "../../shards/writer/state.ts";
 import { type BatchAnswer, INSTRUMENTS, PARTITIONS, START_AT, waitingOf } from "./shard-state.ts";
 
@@ -78,8 +79,8 @@ export class ShardFile {
       checkpointer,
       loaded,
     );
-    const { shard, shardIndex, partitionCount } = CONFIG;
-    this.state = new ShardState({ shard, shardIndex, partitionCount, epoch, ...loaded });
+    const { shard, shardIndex } = CONFIG;
+    this.state = new ShardState({ shard, shardIndex, epoch, ...loaded });
   }
 
   /** Decides and commits one batch. Throws what the commit throws; then nothing has changed. */
@@ -98,13 +99,21 @@ export class ShardFile {
     return drafts.map(({ status, kind, body }) => ({ status, kind, body }));
   }
 
+  /** Raises the partitions as the writer does. */
+  raise(partitionCount: number): void {
+    const writes = raiseWrites(this.state, partitionCount, this.now);
+    this.store.commit(writes);
+    applyRaise(this.state, writes);
+  }
+
   /** Central has everything up to here. */
   applied(commitSeq = this.state.commitSeq): void {
-    const partitions = Array.from({ length: PARTITIONS }, (_, partition) => {
-      const { seq } = this.state.streamEnd(partition);
-      return { partition, replicatedSeq: seq, appliedSeq: seq };
+    const partitions = Array.from({ length: this.state.partitionCount }, (_, partition) => {
+      const { seq, hash } = this.state.streamEnd(partition);
+      return { partition, replicatedSeq: seq, replicatedHash: hash, appliedSeq: seq };
     });
-    this.store.setWatermarks({ appliedCommitSeq: commitSeq, partitions });
+    const appliedValueBytes = this.store.valueBytes;
+    this.store.setWatermarks({ appliedCommitSeq: commitSeq, appliedValueBytes, partitions });
   }
 
   number(sql: string): number {

@@ -139,6 +139,7 @@ export const emptyState = (changes: Partial<InitialState> = {}): ShardState =>
     shardIndex: 1,
     epoch: 1,
     partitionCount: PARTITIONS,
+    generation: 1,
     orderCounter: 0,
     commitSeq: 0,
     streams: Array.from({ length: PARTITIONS }, (_, partition) => ({
@@ -155,6 +156,7 @@ export const emptyState = (changes: Partial<InitialState> = {}): ShardState =>
 export const describeState = (state: ShardState): unknown => ({
   orderCounter: state.orderCounter,
   commitSeq: state.commitSeq,
+  generation: state.generation,
   streams: Array.from({ length: state.partitionCount }, (_, p) => state.streamEnd(p)),
   open: [...state.allOpenOrders()].toSorted((a, b) => a.orderId - b.orderId),
   openCount: state.openCount,
@@ -189,6 +191,7 @@ export class MemoryStore implements WriterStore {
   watermarks: Watermarks | null = null;
   failure: CommitError | null = null;
   maintained = 0;
+  valueBytes = 0;
 
   commit(batch: BatchWrites): void {
     const { failure } = this;
@@ -197,6 +200,7 @@ export class MemoryStore implements WriterStore {
     this.batches.push(batch);
     for (const record of batch.records) {
       this.records.push(record);
+      this.valueBytes += record.value.length;
       const outcome = outcomeOf(record);
       const { accountId } = JSON.parse(record.value);
       if (outcome !== undefined) {

@@ -1,8 +1,11 @@
 const LOOK_MS = 10;
 
-/** Waits until `look` gives something else than undefined or false; throws when time is up. */
+/**
+ * Waits until `look` gives something else than undefined or false; throws when time is up, with
+ * what `what` says by then.
+ */
 export const until = async <T>(
-  what: string,
+  what: string | (() => string),
   msMax: number,
   look: () => T | undefined | false | Promise<T | undefined | false>,
 ): Promise<T> => {
@@ -10,7 +13,9 @@ export const until = async <T>(
   for (;;) {
     const found = await look();
     if (found !== undefined && found !== false) return found;
-    if (performance.now() > giveUpAt) throw new Error(`not within ${msMax} ms: ${what}`);
+    if (performance.now() > giveUpAt) {
+      throw new Error(`not within ${msMax} ms: ${typeof what === "string" ? what : what()}`);
+    }
     await Bun.sleep(LOOK_MS);
   }
 };

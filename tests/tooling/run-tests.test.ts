@@ -1,5 +1,15 @@
 import { describe, expect, test } from "bun:test";
-import { countLine, faultOf, parseSummary, type SuiteEnd, suitesOf } from "../support/run-tests.ts";
+import { join } from "node:path";
+import { ROOT, runProcess } from "../support/processes.ts";
+import {
+  countLine,
+  faultOf,
+  PLAIN_RUN,
+  parseSummary,
+  SERVICES_RUN,
+  type SuiteEnd,
+  suitesOf,
+} from "../support/run-tests.ts";
 
 const good: SuiteEnd = {
   summary: { passed: 3, failed: 0, skipped: 0, files: 2 },
@@ -50,7 +60,8 @@ describe("a suite's end counts a failure more", () => {
 });
 
 test("a folder becomes a suite by having test files, and required ones stay without", () => {
-  const suites = suitesOf(["bench/a.test.ts", "tests/system/b.test.ts", "app/http/c.test.ts"]);
+  const files = ["bench/a.test.ts", "tests/system/b.test.ts", "app/http/c.test.ts"];
+  const suites = suitesOf(PLAIN_RUN, files);
   expect(Object.fromEntries(suites)).toEqual({
     app: ["app/http/c.test.ts"],
     shards: [],
@@ -64,4 +75,30 @@ test("a folder becomes a suite by having test files, and required ones stay with
 test("the counting line names skipped tests only when there are any", () => {
   expect(countLine({ passed: 5, failed: 1, skipped: 0 })).toBe("5 passed, 1 failed");
   expect(countLine({ passed: 5, failed: 0, skipped: 2 })).toBe("5 passed, 0 failed, 2 skipped");
+});
+
+describe("tests that need services", () => {
+  const files = ["app/a.test.ts", "app/b.services.test.ts", "tests/system/services.test.ts"];
+
+  test("are left out of a plain run", () => {
+    const ran = [...suitesOf(PLAIN_RUN, files).values()].flat();
+    expect(ran).toEqual(["app/a.test.ts", "tests/system/services.test.ts"]);
+  });
+
+  test("are all that a run with --services has, and its own suite cannot be missing", () => {
+    expect(Object.fromEntries(suitesOf(SERVICES_RUN, files))).toEqual({
+      "tests/services": [],
+      app: ["app/b.services.test.ts"],
+    });
+  });
+
+  test("do not run without services; what starts them is named", async () => {
+    const { REDIS_URL: _, ...environment } = process.env as Record<string, string>;
+    const { exitCode, stdout, stderr } = await runProcess(
+      [process.execPath, join(ROOT, "tests/support/run-tests.ts"), "--services"],
+      { environment: { ...environment, KAFKA_BROKERS: "127.0.0.1:1", MYSQL_URL: "mysql://x/y" } },
+    );
+    expect({ exitCode, stdout }).toEqual({ exitCode: 1, stdout: "\n0 passed, 1 failed\n" });
+    expect(stderr).toMatch(/^REDIS_URL not set: .*deploy\/local\/services up/);
+  });
 });

@@ -5,6 +5,8 @@ import { type FileLock, holdLock } from "../../../shards/process/file-lock.ts";
 
 /** The name of the embedded central store in the data folder. */
 export const CENTRAL_FILE = "central.sqlite";
+/** Beside the file: who owns it. */
+export const CENTRAL_LOCK = "central.lock";
 
 const BUSY_TIMEOUT_MS = 5000;
 

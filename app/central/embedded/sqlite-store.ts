@@ -5,7 +5,7 @@
  * transaction of its own and the one that can't be stored stops its stream.
  */
 import type { Database } from "bun:sqlite";
-import { eq } from "drizzle-orm";
+import { and, eq } from "drizzle-orm";
 import { type BunSQLiteDatabase, drizzle } from "drizzle-orm/bun-sqlite";
 import { counterOf, type OrderId } from "../../../shards/domain/brands.ts";
 import type { Clock } from "../../../shards/process/clock.ts";
@@ -17,7 +17,7 @@ import type { Claim, Grant, Stopped } from "../../../shards/protocol/relay.ts";
 import { type AppliedRecord, emptyCursor, planPush } from "../chain.ts";
 import { migrateCentralFile } from "../migrate.ts";
 import { central, shardEpoch, stoppedStream, streamCursor } from "../schema.ts";
-import type { CentralStore, Push, PushResult, StoppedStream } from "../store.ts";
+import type { CentralStore, Intake, Push, PushResult, StoppedStream } from "../store.ts";
 import { isContentRefusal, openForWriting, storeFailure } from "./sqlite-file.ts";
 import { prepareStatements, type Statements } from "./sqlite-statements.ts";
 
@@ -117,7 +117,8 @@ class SqliteStore implements CentralStore {
     return this.#tables.select().from(stoppedStream).all();
   }
 
-  async apply(pushes: readonly Push[]): Promise<readonly PushResult[]> {
+  async apply({ pushes, positions, quarantined }: Intake): Promise<readonly PushResult[]> {
+    invariant(positions.length + quarantined.length === 0, "relays push here, no topic is read");
     try {
       return this.#inTransaction("apply records", () => pushes.map((push) => this.#apply(push)));
     } catch (error) {
@@ -131,15 +132,17 @@ class SqliteStore implements CentralStore {
     const { shard, epoch, partition } = headOf(push);
     const { readCursor, readEpoch, readStop } = this.#statements;
     const cursor = readCursor.get({ shard, partition }) ?? emptyCursor(partition);
-    const stopped = readStop.get({ shard, epoch, partition });
-    if (stopped !== null) return { cursor, applied: 0, duplicates: 0, stopped };
+    const known = readStop.get({ shard, epoch, partition });
     const grantedEpoch = readEpoch.get({ shard })?.epoch ?? 0;
-    const plan = planPush({ cursor, grantedEpoch }, push);
+    const plan = planPush({ cursor, grantedEpoch, stopped: known }, push);
+    const { duplicates, skipped, stopped } = plan;
     for (const applied of plan.apply) this.#write(applied);
     if (plan.apply.length > 0) this.#statements.writeCursor.run({ shard, ...plan.cursor });
-    if (plan.stopped !== null) this.#writeStop(shard, epoch, plan.stopped);
-    const { duplicates } = plan;
-    return { cursor: plan.cursor, applied: plan.apply.length, duplicates, stopped: plan.stopped };
+    const isNewStop = plan.stoppedBy !== null;
+    if (known !== null && (isNewStop || stopped === null)) this.#clearStop(shard, epoch, partition);
+    if (isNewStop && stopped !== null) this.#writeStop(shard, epoch, stopped);
+    const applied = plan.apply.length;
+    return { cursor: plan.cursor, applied, duplicates, skipped, stopped, isNewStop };
   }
 
   #write({ record, content }: AppliedRecord): void {
@@ -168,6 +171,14 @@ class SqliteStore implements CentralStore {
       .run();
   }
 
+  #clearStop(shard: string, epoch: number, partition: number): void {
+    const { shard: ofShard, epoch: ofEpoch, partition: ofPartition } = stoppedStream;
+    this.#tables
+      .delete(stoppedStream)
+      .where(and(eq(ofShard, shard), eq(ofEpoch, epoch), eq(ofPartition, partition)))
+      .run();
+  }
+
   #applyAlone(push: Push): PushResult {
     try {
       return this.#inTransaction("apply records", () => this.#apply(push));
@@ -182,8 +193,15 @@ class SqliteStore implements CentralStore {
     const cursor = this.#statements.readCursor.get({ shard, partition }) ?? emptyCursor(partition);
     const detail = `among ${push.length} records from ${seq}: ${reason}`;
     const stopped: Stopped = { partition, code: "refused_by_store", detail };
-    this.#writeStop(shard, epoch, stopped);
-    return { cursor, applied: 0, duplicates: 0, stopped };
+    const known = this.#statements.readStop.get({ shard, epoch, partition });
+    // The relay sends it again and again; it is one stop.
+    const isNewStop = known?.code !== stopped.code;
+    if (isNewStop) {
+      this.#clearStop(shard, epoch, partition);
+      this.#writeStop(shard, epoch, stopped);
+    }
+    const skipped = push.length;
+    return { cursor, applied: 0, duplicates: 0, skipped, stopped, isNewStop };
   }
 
   /** Each shard's oldest first, up to the first that is young enough. */

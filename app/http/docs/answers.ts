@@ -144,6 +144,15 @@ export const shardList = listOf(
   z.union([shardStatusSchema.meta({ id: "ShardStatus" }), silentShard]),
 ).meta({ id: "ShardList" });
 
+export const partitionsAnswer = z
+  .object({
+    shard: z.string(),
+    partitionCount: z.int(),
+    generation: z.int().meta({ description: "Counts the changes of partitionCount, from 1" }),
+  })
+  .meta({ id: "Partitions" });
+export const resendAnswer = z.object({ shard: z.string() }).meta({ id: "Resend" });
+
 export const timeAnswer = z.object({ time: timestamp });
 export const healthAnswer = z.object({ status: z.literal("ok") });
 export const readinessAnswer = z

@@ -7,6 +7,7 @@ import { createDocument, type ZodOpenApiOperationObject } from "zod-openapi";
 import { CODES, type Code } from "../../../shards/domain/codes.ts";
 import { DURABILITY_LEVELS } from "../../routing/progress-board.ts";
 import type { Scope } from "../../tokens/verifier.ts";
+import { raiseSchema } from "../operations/administration.ts";
 import { amendSchema, batchSchema, orderSchema } from "../orders/order-schema.ts";
 import { ackQuery, cancelQuery, ordersQuery } from "../orders/query.ts";
 import {
@@ -16,8 +17,10 @@ import {
   instrumentList,
   orderAnswer,
   orderOrList,
+  partitionsAnswer,
   problemAnswer,
   readinessAnswer,
+  resendAnswer,
   shardList,
   timeAnswer,
 } from "./answers.ts";
@@ -187,6 +190,31 @@ const listShards: ZodOpenApiOperationObject = {
   },
 };
 
+const shardPath = z.object({ shard: z.string() });
+
+const raisePartitions: ZodOpenApiOperationObject = {
+  operationId: "raisePartitions",
+  summary: "Spread a shard's records over more partitions; again with the same number is well",
+  ...secured("admin", TAGS.operations),
+  requestParams: { path: shardPath },
+  requestBody: { required: true, content: json(raiseSchema, { partitionCount: 10 }) },
+  responses: {
+    "200": ok("The shard has that many now", partitionsAnswer),
+    ...problems(BODY, ["not_found", "outcome_unknown"], SECURED, SHARD),
+  },
+};
+
+const resend: ZodOpenApiOperationObject = {
+  operationId: "resend",
+  summary: "Send everything again that central lacks of a shard",
+  ...secured("admin", TAGS.operations),
+  requestParams: { path: shardPath },
+  responses: {
+    "202": ok("The shard's relay was told", resendAnswer),
+    ...problems(["invalid_request", "not_found", "outcome_unknown"], SECURED, SHARD),
+  },
+};
+
 const open = (
   operationId: string,
   summary: string,
@@ -216,6 +244,8 @@ const paths = {
     ),
   },
   "/admin/v1/shards": { get: listShards },
+  "/admin/v1/shards/{shard}/partitions": { post: raisePartitions },
+  "/admin/v1/shards/{shard}/resend": { post: resend },
   "/healthz": { get: open("alive", "The process lives", { "200": ok("It does", healthAnswer) }) },
   "/readyz": {
     get: open("ready", "Every shard answers", {

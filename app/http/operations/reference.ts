@@ -31,7 +31,8 @@ export const referenceRoutes = (edge: Edge): readonly Route[] => [
   },
 ];
 
-const withoutQuery =
+/** Refuses whatever parameters a request has. */
+export const withoutQuery =
   (handle: Route["handle"]): Route["handle"] =>
   (call) => {
     const query = parseQuery(call.request.url, noQuery);

@@ -1,6 +1,7 @@
 import { beforeEach, describe, expect, test } from "bun:test";
 import type { Code } from "../../../shards/domain/codes.ts";
 import type { Operation } from "../../../shards/protocol/operation.ts";
+import { createOrderLimiter } from "../../cache/order-limiter.ts";
 import type { RoutingCode } from "../../routing/routing-error.ts";
 import {
   answer,
@@ -317,7 +318,7 @@ describe("POST /v1/orders/batch", () => {
 
 describe("the limit of orders a second", () => {
   test("refuses what is over it with the time to wait, per account", async () => {
-    edge = await createFakeEdge({ ordersPerSecondMax: 2 });
+    edge = await createFakeEdge({ orderLimiter: createOrderLimiter(2) });
     expect((await place()).status).toBe(201);
     expect((await place()).status).toBe(201);
     const response = await place();
@@ -330,7 +331,7 @@ describe("the limit of orders a second", () => {
   });
 
   test("counts every order of a batch, and no cancel", async () => {
-    edge = await createFakeEdge({ ordersPerSecondMax: 3 });
+    edge = await createFakeEdge({ orderLimiter: createOrderLimiter(3) });
     const two = { orders: [order, order] };
     expect((await edge.send("POST", "/v1/orders/batch", two)).status).toBe(200);
     expect((await edge.send("POST", "/v1/orders/batch", two)).status).toBe(429);

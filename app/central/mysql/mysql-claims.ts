@@ -1,0 +1,76 @@
+/** Epochs given out by the central MySQL: one claim at a time, each epoch once. */
+import { counterOf, type OrderId } from "../../../shards/domain/brands.ts";
+import type { Cursor } from "../../../shards/protocol/hello.ts";
+import type { Claim, Grant } from "../../../shards/protocol/relay.ts";
+import type { MysqlConnection } from "./mysql-connection.ts";
+
+/** Rows of epoch 0 are there to be locked only. */
+export const readCursors = (
+  connection: MysqlConnection,
+  shard: string,
+): Promise<readonly Cursor[]> =>
+  connection.rows<Cursor>(
+    `SELECT \`partition\`, epoch, seq, hash FROM stream_cursor
+     WHERE shard = ? AND epoch > 0 ORDER BY \`partition\``,
+    [shard],
+  );
+
+/**
+ * In a transaction. Claims wait for each other at central's own row, because a shard that is not
+ * known has none to lock; the shard's row then waits for what is being applied of the epoch before.
+ */
+export const claimEpoch = async (
+  connection: MysqlConnection,
+  centralId: string,
+  claim: Claim,
+  now: number,
+): Promise<Grant> => {
+  const { shard, shardIndex, claimId, acceptLoss } = claim;
+  await connection.query("START TRANSACTION; SELECT id FROM central WHERE id = 1 FOR UPDATE");
+  const [known] = await connection.rows<{ epoch: number; claimId: string }>(
+    "SELECT epoch, claim_id AS claimId FROM shard_epoch WHERE shard = ? FOR UPDATE",
+    [shard],
+  );
+  const isAgain = known?.claimId === claimId;
+  if (known !== undefined && !isAgain && !acceptLoss) {
+    const orders = await countOrders(connection, shardIndex);
+    await connection.query("ROLLBACK");
+    return { granted: false, epoch: known.epoch, orders };
+  }
+  const epoch = isAgain ? known.epoch : (known?.epoch ?? 0) + 1;
+  if (!isAgain) {
+    await connection.query(
+      `INSERT INTO shard_epoch VALUES (?, ?, ?, ?) AS n ON DUPLICATE KEY UPDATE
+       epoch = n.epoch, claim_id = n.claim_id, granted_at = n.granted_at`,
+      [shard, epoch, claimId, now],
+    );
+  }
+  const orderCounter = known === undefined ? 0 : await newestCounter(connection, shardIndex);
+  const cursors = await readCursors(connection, shard);
+  await connection.query("COMMIT");
+  return { granted: true, centralId, epoch, orderCounter, cursors: [...cursors] };
+};
+
+/** Reads a whole index: only for the message to an operator. */
+const countOrders = async (connection: MysqlConnection, shardIndex: number): Promise<number> => {
+  const [row] = await connection.rows<{ orders: number }>(
+    "SELECT count(*) AS orders FROM orders WHERE order_id % 1024 = ?",
+    [shardIndex],
+    SCAN_MS_MAX,
+  );
+  return row?.orders ?? 0;
+};
+
+/** From the newest order backwards to the first of this shard. */
+const newestCounter = async (connection: MysqlConnection, shardIndex: number): Promise<number> => {
+  const [row] = await connection.rows<{ orderId: number }>(
+    `SELECT order_id AS orderId FROM orders FORCE INDEX (PRIMARY) WHERE order_id % 1024 = ?
+     ORDER BY order_id DESC LIMIT 1`,
+    [shardIndex],
+    SCAN_MS_MAX,
+  );
+  return row === undefined ? 0 : counterOf(row.orderId as OrderId);
+};
+
+/** For statements that may read all orders. */
+const SCAN_MS_MAX = 600_000;

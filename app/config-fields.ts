@@ -1,0 +1,91 @@
+/** Kinds of settings, for the schema in `config.ts`. */
+import { z } from "zod";
+import { duration } from "../shards/config.ts";
+
+/** A whole number, as a number or as text. */
+export const whole = (min: number, max: number, byDefault: number) =>
+  z
+    .unknown()
+    .transform((value, context) => {
+      const number = typeof value === "string" && /^\d{1,15}$/.test(value) ? Number(value) : value;
+      if (
+        typeof number === "number" &&
+        Number.isInteger(number) &&
+        number >= min &&
+        number <= max
+      ) {
+        return number;
+      }
+      context.addIssue({
+        code: "custom",
+        message: `expected a whole number from ${min} to ${max}`,
+      });
+      return z.NEVER;
+    })
+    .prefault(byDefault);
+
+export const text = () => z.string().trim().min(1);
+
+const HOST_PORT = /^(\[[0-9a-fA-F:.]+\]|[^\s:/]+):(\d{1,5})$/;
+
+/** `host:port`, an IPv6 host in brackets. */
+export const listenAddress = () =>
+  z.string().transform((value, context) => {
+    const match = HOST_PORT.exec(value);
+    const port = Number(match?.[2]);
+    if (match === null || port > 65_535) {
+      context.addIssue({ code: "custom", message: "expected HOST:PORT, like 127.0.0.1:8101" });
+      return z.NEVER;
+    }
+    return { host: (match[1] ?? "").replace(/^\[|\]$/g, ""), port };
+  });
+export type ListenAddress = z.infer<ReturnType<typeof listenAddress>>;
+
+/** Where a process of ours listens. */
+export const processUrl = () =>
+  z.url({ protocol: /^wss?$/, error: "expected a URL like ws://127.0.0.1:8101" });
+
+/** `host:port,host:port`; becomes a list. */
+const hostPorts = () =>
+  z.string().transform((value, context): readonly string[] => {
+    const brokers = value.split(",").map((one) => one.trim());
+    if (brokers.every((one) => HOST_PORT.test(one))) return brokers;
+    context.addIssue({ code: "custom", message: "expected HOST:PORT,HOST:PORT,…" });
+    return z.NEVER;
+  });
+
+const flag = () =>
+  z
+    .union([z.boolean(), z.enum(["true", "false"]).transform((word) => word === "true")], {
+      error: "expected true or false",
+    })
+    .prefault(false);
+
+const storeUrl = (protocol: RegExp, example: string) =>
+  z.url({ protocol, hostname: /./, error: `expected a URL like ${example}` });
+
+/** Other people's servers; each has the plain name that its users know. */
+export const externalSettings = {
+  kafkaBrokers: hostPorts().optional(),
+  mysqlUrl: storeUrl(/^mysql$/, "mysql://user:password@host:3306/sluice").optional(),
+  redisUrl: storeUrl(/^rediss?$/, "redis://host:6379/0").optional(),
+};
+
+export const SASL_MECHANISMS = ["plain", "scram-sha-256", "scram-sha-512"] as const;
+
+export const kafkaSettingsSchema = z.strictObject({
+  /** Where committed records go; made at the first start. */
+  topic: text().prefault("orders.committed"),
+  /** The appliers' consumer group. */
+  groupId: text().prefault("sluice-applier"),
+  /** Of a topic that is made; 0 takes as many as there are brokers, 3 at most. */
+  replicationFactor: whole(0, 100, 0),
+  /** Of a topic that is made: how long the broker keeps a record. */
+  retention: duration("14d"),
+  ssl: flag(),
+  /** PEM file of the authority that signed the brokers' certificates; the system's when left out. */
+  sslCa: text().optional(),
+  saslMechanism: z.enum(SASL_MECHANISMS).optional(),
+  saslUsername: text().optional(),
+  saslPassword: z.string().optional(),
+});

@@ -1,0 +1,82 @@
+/**
+ * Asks a running api over HTTP. Read with patience: it may be of another version, so what it does
+ * not say is null, and what is new in it is left alone.
+ */
+import { z } from "zod";
+import { systemClock } from "../../shards/process/clock.ts";
+import { OperatingError, reasonOf } from "../../shards/process/failure.ts";
+import { askHttp } from "./ask-http.ts";
+import type { ApiFacts, ClockReading, ShardFacts, TokenFacts } from "./facts.ts";
+
+export interface ApiSources {
+  readonly apiUrl: string;
+  /** One of scope `admin`. Throws UsageError when none can be signed. */
+  readonly token: () => Promise<string>;
+  readonly msMax: number;
+}
+
+export const gatherApi = async ({ apiUrl, token, msMax }: ApiSources): Promise<ApiFacts> => {
+  const clock = await readTime(apiUrl, msMax);
+  const shown = await token().catch((error: unknown) => ({ missing: reasonOf(error) }));
+  if (typeof shown === "object") {
+    return { clock, token: { kind: "missing", detail: shown.missing }, shards: null };
+  }
+  const response = await askHttp(`${apiUrl}/admin/v1/shards`, {
+    headers: { authorization: `Bearer ${shown}` },
+    msMax,
+  });
+  const body: unknown = await response.json();
+  const refused = refusalOf(response.status, body);
+  if (refused !== null) return { clock, token: refused, shards: null };
+  if (!response.ok) throw strange(`GET /admin/v1/shards gave ${response.status}`);
+  const { items } = listSchema.parse(body);
+  return { clock, token: { kind: "accepted" }, shards: items.map(shardFacts) };
+};
+
+const strange = (what: string): OperatingError =>
+  new OperatingError("api_unreachable", what, { retryable: true });
+
+const timeSchema = z.looseObject({ time: z.number() });
+
+const readTime = async (apiUrl: string, msMax: number): Promise<ClockReading> => {
+  const { now } = systemClock;
+  const askedAt = now();
+  const response = await askHttp(`${apiUrl}/v1/time`, { msMax });
+  const uncertaintyMs = (now() - askedAt) / 2;
+  const body: unknown = await response.json().catch(() => undefined);
+  const parsed = timeSchema.safeParse(body);
+  if (!parsed.success) throw strange(`GET /v1/time gave ${response.status} and no time`);
+  return { offsetMs: parsed.data.time - (askedAt + uncertaintyMs), uncertaintyMs };
+};
+
+const problemSchema = z.looseObject({ detail: z.string() });
+
+const refusalOf = (status: number, body: unknown): TokenFacts | null => {
+  if (status !== 401 && status !== 403) return null;
+  const parsed = problemSchema.safeParse(body);
+  const detail = parsed.success ? parsed.data.detail : `status ${status}`;
+  return { kind: status === 401 ? "refused" : "missing", detail };
+};
+
+const unsaid = <T extends z.ZodType>(schema: T) => schema.nullable().catch(null);
+
+const shardSchema = z.looseObject({
+  shard: z.string(),
+  state: z.string(),
+  reason: unsaid(z.string()),
+  epoch: unsaid(z.number()),
+  partitionCount: unsaid(z.number()),
+  freeBytes: unsaid(z.number()),
+  sqliteVersion: unsaid(z.string()),
+  relay: unsaid(
+    z.looseObject({
+      state: z.string(),
+      reason: unsaid(z.string()),
+      backlogRecords: z.number(),
+    }),
+  ),
+  central: unsaid(z.looseObject({ lagRecords: z.number(), lagMs: z.number() })),
+});
+const listSchema = z.looseObject({ items: z.array(shardSchema) });
+
+const shardFacts = (item: z.infer<typeof shardSchema>): ShardFacts => item;

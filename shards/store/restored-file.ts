@@ -1,0 +1,151 @@
+/**
+ * Builds the file of a shard whose disk was lost, under a temporary name, from what central has of
+ * it. The epoch begins as in every new file. What is older stands before it:
+ *
+ *   - open orders, with the receipts of their own epoch;
+ *   - outcomes, as journal records with a commitSeq below 0 and seq 0: the relay starts above 0 and
+ *     never sends them, a wait for their replication is over at once, retention prunes them as
+ *     others. Their keys are in sealed generations, each already indexed.
+ */
+import type { Database } from "bun:sqlite";
+import { closeSync, fsyncSync, openSync, renameSync, rmSync } from "node:fs";
+import { dirname } from "node:path";
+import type { Instrument } from "../domain/instrument.ts";
+import type { Order } from "../domain/order.ts";
+import { invariant } from "../process/failure.ts";
+import { RECORD_TYPES, ZERO_HASH } from "../protocol/record.ts";
+import { BloomFilter } from "./bloom.ts";
+import { beginEpoch, type ClusterConfig, type NewEpoch, readOrMakeClaim } from "./cluster.ts";
+import { hashKey } from "./key-table.ts";
+import { migrateShardFile } from "./migrate.ts";
+import { openForWriting } from "./open.ts";
+import { OrderRows } from "./order-rows.ts";
+import { seedInstruments } from "./shard-store.ts";
+
+/** A first answer that is to be given again. */
+export interface RestoredOutcome {
+  readonly type: "order_accepted" | "order_refused";
+  readonly partition: number;
+  /** Milliseconds since 1970, at the first commit. */
+  readonly at: number;
+  readonly accountId: string;
+  readonly symbol: string;
+  readonly clientOrderId: string;
+  /** The record's value. */
+  readonly value: string;
+}
+
+export interface BeginOptions {
+  readonly config: ClusterConfig;
+  readonly grant: NewEpoch;
+  readonly instruments: readonly Instrument[];
+  readonly backlogRecordsMax: number;
+  /** Keys of one generation. */
+  readonly generationSize: number;
+  /** At most as many outcomes are added. */
+  readonly outcomes: number;
+  readonly now: number;
+}
+
+/** Of an order's last change before the epoch: central has it. */
+const BEFORE_EPOCH = 0;
+
+export class RestoredFile {
+  readonly #path: string;
+  readonly #draft: string;
+  readonly #database: Database;
+  readonly claimId: string;
+  #generationSize = 1;
+  #generation = 0;
+  #nextCommitSeq = 0;
+  #keys: { readonly hash: number; readonly commitSeq: number; readonly at: number }[] = [];
+
+  /** Makes the draft; `path` must not exist. */
+  constructor(path: string, now: number) {
+    this.#path = path;
+    this.#draft = `${path}.restoring`;
+    removeDraft(this.#draft);
+    this.#database = openForWriting(this.#draft);
+    migrateShardFile(this.#database, this.#draft, now);
+    this.claimId = readOrMakeClaim(this.#database);
+  }
+
+  begin(options: BeginOptions): void {
+    const { config, grant, instruments, backlogRecordsMax, generationSize, now } = options;
+    beginEpoch(this.#database, config, grant, backlogRecordsMax, now);
+    seedInstruments(this.#database, instruments);
+    this.#generationSize = generationSize;
+    this.#nextCommitSeq = -options.outcomes;
+  }
+
+  addOpenOrders(orders: readonly Order[]): void {
+    const rows = new OrderRows(this.#database);
+    this.#database.transaction(() => {
+      for (const order of orders) rows.insert(order, BEFORE_EPOCH);
+    })();
+  }
+
+  /** In the order in which they are to be forgotten. */
+  addOutcomes(outcomes: readonly RestoredOutcome[]): void {
+    const insert = this.#database.query("INSERT INTO journal VALUES (?, ?, ?, 0, ?, ?, ?, ?)");
+    this.#database.transaction(() => {
+      for (const { type, partition, at, symbol, value, ...key } of outcomes) {
+        const commitSeq = this.#nextCommitSeq;
+        invariant(commitSeq < 0, "outcomes of a restore stand before its epoch");
+        const typeIndex = RECORD_TYPES.indexOf(type);
+        insert.run(commitSeq, typeIndex, partition, at, symbol, value, ZERO_HASH);
+        const hash = hashKey(`${key.accountId}:${symbol}:${key.clientOrderId}`);
+        this.#keys.push({ hash, commitSeq, at });
+        this.#nextCommitSeq++;
+        if (this.#keys.length === this.#generationSize) this.#sealGeneration();
+      }
+    })();
+  }
+
+  /** Keys go into the index in the order of their hashes, as the writer moves them there. */
+  #sealGeneration(): void {
+    const first = this.#keys[0]?.commitSeq ?? 0;
+    const last = this.#keys.at(-1)?.commitSeq ?? 0;
+    const newestAt = this.#keys.reduce((newest, { at }) => Math.max(newest, at), 0);
+    const filter = BloomFilter.forKeys(this.#keys.length);
+    const insert = this.#database.query("INSERT OR IGNORE INTO outcome_index VALUES (?, ?, ?)");
+    this.#generation++;
+    for (const { hash, commitSeq } of this.#keys.sort((a, b) => a.hash - b.hash)) {
+      filter.add(hash);
+      insert.run(this.#generation, hash, commitSeq);
+    }
+    this.#database
+      .query("INSERT INTO outcome_generation VALUES (?, ?, ?, ?, ?)")
+      .run(this.#generation, first, last, newestAt, filter.bytes);
+    this.#keys = [];
+  }
+
+  /** Makes it whole and durable, and gives it its name. */
+  finish(): void {
+    this.#database.transaction(() => {
+      if (this.#keys.length > 0) this.#sealGeneration();
+      if (this.#generation === 0) return;
+      this.#database
+        .query("INSERT INTO outcome_generation (generation, first_commit_seq) VALUES (?, 1)")
+        .run(this.#generation + 1);
+    })();
+    const [row] = this.#database.query("PRAGMA wal_checkpoint(TRUNCATE)").values();
+    invariant(row?.[0] === 0, "nobody else reads a draft");
+    this.#database.close();
+    renameSync(this.#draft, this.#path);
+    removeDraft(this.#draft);
+    const folder = openSync(dirname(this.#path), "r");
+    fsyncSync(folder);
+    closeSync(folder);
+  }
+
+  /** Leaves nothing behind. */
+  abandon(): void {
+    this.#database.close();
+    removeDraft(this.#draft);
+  }
+}
+
+const removeDraft = (draft: string): void => {
+  for (const ending of ["", "-wal", "-shm"]) rmSync(`${draft}${ending}`, { force: true });
+};
