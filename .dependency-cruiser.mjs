@@ -25,6 +25,18 @@ const rooms = {
   "app/http/": [...core, "app/routing/", "app/cache/", "app/tokens/", "app/central/history[./-]"],
   // It asks every part as its own process would, and knows the least version of SQLite.
   "app/doctor/": [...core, "app/central/", "app/cache/redis\\.ts$", "shards/store/open\\.ts$"],
+  // They read and make a shard's file, on its host, beside or before its writer.
+  "app/verify/": [
+    ...core,
+    "app/central/(central-reader|order-row)\\.ts$",
+    "shards/store/shard-reader\\.ts$",
+  ],
+  "app/restore/": [
+    ...core,
+    "app/central/(central-reader|order-row)\\.ts$",
+    "shards/store/(restored-file|cluster|open-shard)\\.ts$",
+    "shards/relay/claim\\.ts$",
+  ],
   "app/instruments/": ["shards/domain/", "shards/process/"],
   "app/config[a-z-]*\\.ts$": [...core, "shards/config\\.ts$"],
   // One binary carries every process, so the command line may also start the shard's main.

@@ -45,6 +45,9 @@ describe("wrong use is exit 2, one sentence and no stack", () => {
     ["token --account 42 --scope all", {}, '--scope = "all": expected some of read, trade, admin'],
     ["token --account 42 --ttl 5", {}, '--ttl = "5": expected like 30s'],
     ["instruments import none.json", {}, "none.json cannot be read"],
+    ["resend --shard shard9", {}, '--shard = "shard9" is no shard of the setting sharding'],
+    ["partitions raise 0", {}, "partitions raise 0: expected a whole number, 1 to 1000."],
+    ["partitions raise 2 --api x", {}, '--api = "x": expected like http://127.0.0.1:8080.'],
     ["replay none.csv --accounts 0", {}, '--accounts = "0": expected a whole number'],
     ["replay none.csv --speed 2", {}, '--speed = "2": expected max or 1.'],
   ])("sluice %s %p", async (line, environment, start) => {

@@ -138,6 +138,19 @@ const replicationCommands = (program: Command): void => {
     });
 };
 
+interface VerifyFlags {
+  readonly shard?: readonly string[];
+  readonly resume: boolean;
+  readonly differences: string;
+  readonly json: boolean;
+}
+
+interface RestoreFlags {
+  readonly shard: string;
+  readonly wait: string;
+  readonly json: boolean;
+}
+
 const operatorCommands = (program: Command): void => {
   const instruments = program.command("instruments").description("what can be traded");
   define(instruments, "import <files...>", "takes an exchange's instrument files", ["dataDir"])
@@ -146,6 +159,33 @@ const operatorCommands = (program: Command): void => {
       const { importInstruments } = await import("./commands/instruments.ts");
       const { dataDir } = load(flags, ["dataDir"]).config;
       for (const line of importInstruments(files, { dataDir, out: flags.out })) console.log(line);
+    });
+
+  define(program, "verify", "compares shard files with central while both are in use", ["dataDir"])
+    .addHelpText("after", "\nExits with 0 when they are the same, 1 with the first differences.")
+    .option(
+      "--shard <name...>",
+      "shards whose file is here; all of the setting sharding if left out",
+    )
+    .option("--resume", "go on behind what an earlier run found the same", false)
+    .option("--differences <count>", "how many are printed", "20")
+    .option("--json", "one JSON document", false)
+    .action(async (flags: Flags & VerifyFlags) => {
+      const { verify } = await import("./commands/verify.ts");
+      process.exitCode = await verify(load(flags, ["dataDir"]).config, flags);
+    });
+
+  define(program, "restore", "makes a lost shard's file anew from central, in a new epoch", [
+    "dataDir",
+    "applierUrl",
+  ])
+    .addHelpText("after", "\nSays exactly what cannot be known. Overwrites no file.")
+    .requiredOption("--shard <name>", "the shard whose file is lost; it must not run")
+    .option("--wait <duration>", "for central to read what the topic still holds", "60s")
+    .option("--json", "one JSON document", false)
+    .action(async (flags: Flags & RestoreFlags) => {
+      const { restore } = await import("./commands/restore.ts");
+      process.exitCode = await restore(load(flags, ["dataDir", "applierUrl"]).config, flags);
     });
 
   define(program, "migrate", "brings the central store to this version's tables", ["dataDir"])

@@ -10,6 +10,8 @@ import { type OrderEntryOptions, PARTS, type Part } from "./order-entry/options.
 import { benchOrderEntry } from "./order-entry/order-entry.ts";
 import type { OutcomesOptions } from "./outcomes/options.ts";
 import { benchOutcomes } from "./outcomes/outcomes.ts";
+import { type ReplicationOptions, STEPS, type Step } from "./replication/options.ts";
+import { benchReplication } from "./replication/replication.ts";
 import type { StartOptions } from "./start/options.ts";
 import { benchStart } from "./start/start.ts";
 import type { BenchOptions } from "./support/options.ts";
@@ -110,6 +112,19 @@ const outcomesOptions = (flags: OutcomesFlags): OutcomesOptions => ({
   stallSeconds: flags.stallSeconds ?? (flags.quick ? 10 : 300),
 });
 
+interface ReplicationFlags extends Flags {
+  readonly step?: Step;
+  readonly longSeconds?: number;
+  readonly records?: number;
+}
+
+const replicationOptions = (flags: ReplicationFlags): ReplicationOptions => ({
+  ...common(flags),
+  steps: flags.step === undefined ? STEPS : [flags.step],
+  longSeconds: flags.longSeconds ?? (flags.quick ? 5 : 60),
+  records: flags.records ?? (flags.quick ? 20_000 : 300_000),
+});
+
 interface StartFlags extends Flags {
   readonly stored?: number;
   readonly memoryOrders?: number;
@@ -152,10 +167,19 @@ define(program, "start", "time until a full shard serves; memory over 2,000,000 
   .option("--memory-orders <count>", "orders while memory is watched (2,000,000)", positive)
   .action((flags: StartFlags) => perform(flags, () => benchStart(startOptions(flags))));
 
+define(program, "replication", "the way through broker and MySQL against a bare echo; its faults")
+  .addOption(new Option("--step <step>", "only this step").choices(STEPS))
+  .option("--long-seconds <count>", "length of the run that watches the lag, and outage", positive)
+  .option("--records <count>", "records for the applier's own rate (300,000)", positive)
+  .action((flags: ReplicationFlags) =>
+    perform(flags, () => benchReplication(replicationOptions(flags))),
+  );
+
 define(program, "all", "every benchmark, one after the other", { isDefault: true }).action(
   async (flags: Flags) => {
     await perform(flags, () => benchOrderEntry(orderEntryOptions({ ...flags, latency: true })));
     await perform(flags, () => benchGroupCommit(common(flags)));
+    await perform(flags, () => benchReplication(replicationOptions(flags)));
     await perform(flags, () => benchOutcomes(outcomesOptions(flags)));
     await perform(flags, () => benchStart(startOptions(flags)));
   },

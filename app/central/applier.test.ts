@@ -4,7 +4,7 @@ import { OperatingError } from "../../shards/process/failure.ts";
 import { createLogger } from "../../shards/process/logger.ts";
 import { Applier, type ApplierLimits, type Commit } from "./applier.ts";
 import { emptyCursor } from "./chain.ts";
-import type { CentralStore, Push, PushResult } from "./store.ts";
+import type { CentralStore, Intake, Push, PushResult } from "./store.ts";
 import { TestShard } from "./test-shard.ts";
 
 const LIMITS: ApplierLimits = {
@@ -17,20 +17,25 @@ const LIMITS: ApplierLimits = {
 /** Remembers what it is given; `gate` holds a transaction open, `failures` fail the next ones. */
 const recordingStore = () => {
   const transactions: (readonly Push[])[] = [];
+  const intakes: Intake[] = [];
   const state = { gate: Promise.resolve(), failures: [] as unknown[], tries: 0 };
-  const apply = async (pushes: readonly Push[]): Promise<readonly PushResult[]> => {
+  const apply = async (intake: Intake): Promise<readonly PushResult[]> => {
+    const { pushes } = intake;
     state.tries++;
     if (state.failures.length > 0) throw state.failures.shift();
+    intakes.push(intake);
     transactions.push(pushes);
     await state.gate;
     return pushes.map((push) => ({
       cursor: { ...emptyCursor(0), seq: push.at(-1)?.seq ?? 0 },
       applied: push.length,
       duplicates: 0,
+      skipped: 0,
       stopped: null,
+      isNewStop: false,
     }));
   };
-  return { store: { apply } as unknown as CentralStore, transactions, state };
+  return { store: { apply } as unknown as CentralStore, transactions, intakes, state };
 };
 
 const applierOn = (store: CentralStore, limits: Partial<ApplierLimits> = {}) => {
@@ -84,6 +89,36 @@ describe("the applier", () => {
     const { applier } = applierOn(store);
     await Promise.all([6, 4, 1, 25, 2].map((count) => applier.push(pushOf(count))));
     expect(sizes(transactions)).toEqual([[6, 4], [1], [25], [2]]);
+  });
+
+  test("commits what a topic brings together, positions included, and answers each its own", async () => {
+    const { store, transactions, intakes } = recordingStore();
+    const { applier } = applierOn(store);
+    const none = { positions: [], quarantined: [] };
+    const position = (partition: number) => ({ partition, nextOffset: "9" });
+    const aside = { partition: 2, offset: "7", shard: null, epoch: null, seq: null } as const;
+    const bad = {
+      ...aside,
+      code: "unreadable",
+      detail: "",
+      key: "",
+      headers: "",
+      value: "",
+    } as const;
+    const answers = await Promise.all([
+      applier.take({ pushes: [pushOf(1), pushOf(2)], ...none, positions: [position(1)] }),
+      applier.take({ pushes: [], positions: [position(2)], quarantined: [bad] }),
+      applier.take({ pushes: [pushOf(3)], ...none, positions: [position(3)] }),
+    ]);
+    expect(answers.map((results) => results.map(({ applied }) => applied))).toEqual([
+      [1, 2],
+      [],
+      [3],
+    ]);
+    expect(sizes(transactions)).toEqual([[1, 2, 3]]);
+    expect(intakes).toMatchObject([
+      { positions: [position(1), position(2), position(3)], quarantined: [bad] },
+    ]);
   });
 
   test("refuses what would make too much wait, and takes it when that is done", async () => {

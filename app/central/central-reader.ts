@@ -41,6 +41,8 @@ export interface CentralReader {
   newestOrderId(shardIndex: number): Promise<number | null>;
   /** Orders that are open, or were created at `since` (ms since 1970) or later; by id. */
   ordersToRestore(range: OrderIdRange, since: number): Promise<readonly OrderRow[]>;
+  /** How many orders were created at `since` (ms since 1970) or later. */
+  countCreated(range: OrderIdRange, since: number): Promise<number>;
   /** Of each symbol's orders the time of the latest change. */
   latestChanges(range: OrderIdRange): Promise<readonly SymbolTime[]>;
   /** Refusals from the first commitSeq to the last, both included. */
@@ -57,6 +59,8 @@ export interface CentralReader {
     after: { readonly epoch: number; readonly commitSeq: number },
     limit: number,
   ): Promise<readonly OutcomeRow[]>;
+  /** How many refusals there are from `since` (ms since 1970) on, of every epoch. */
+  countOutcomes(shard: string, since: number): Promise<number>;
   /** How far the topic has been read; empty where records come without one. */
   positions(): Promise<readonly TopicPosition[]>;
   close(): Promise<void>;

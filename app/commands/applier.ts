@@ -46,7 +46,8 @@ const startApplier = async (config: Config, place: ApplierPlace): Promise<Runnin
   };
 };
 
-const applierPlace = (config: Config): ApplierPlace => {
+/** Where its store is and how records come. */
+export const applierPlace = (config: Config): ApplierPlace => {
   const place = centralPlace(config, "applier");
   if (place.kind === "embedded") return { kind: "embedded", dataDir: config.dataDir };
   const { groupId, replicationFactor, retention } = config.kafka;

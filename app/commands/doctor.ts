@@ -31,7 +31,6 @@ export const runDoctor = async (config: Config, flags: DoctorFlags): Promise<num
     loadKeys: () => loadKeys(keySource({ ...config, jwtSecret: secretOf(config) })),
     token: async () =>
       flags.token ?? createSigner(config).sign(TOKEN_ACCOUNT, ["admin"], TOKEN_TTL_MS),
-    requestDeadlineMs: config.requestDeadline,
     applierUrl: config.applierUrl?.replace(/^ws/, "http").replace(/\/+$/, "") ?? null,
     centralFile: join(config.dataDir, CENTRAL_FILE),
     kafka: kafkaSettings(config, "doctor") ?? null,

@@ -3,7 +3,6 @@ import { join } from "node:path";
 import { SingleBar } from "cli-progress";
 import { systemClock } from "../../shards/process/clock.ts";
 import { EXIT, UsageError } from "../../shards/process/failure.ts";
-import { ShardReader } from "../../shards/store/shard-reader.ts";
 import type { CentralReader } from "../central/central-reader.ts";
 import type { Config } from "../config.ts";
 import { verificationLines } from "../verify/report.ts";
@@ -30,8 +29,8 @@ export const verify = async (config: Config, flags: VerifyFlags): Promise<number
   const found: Verification[] = [];
   try {
     for (const [i, file] of files.entries()) {
-      const stateFile = join(config.dataDir, `verify-${names[i]}.json`);
-      const one = await verifyFile({ config, central, shownMax, stateFile, flags, file });
+      const name = names[i] ?? "";
+      const one = await verifyFile({ config, central, shownMax, flags, file, name });
       found.push(one);
       if (!flags.json) for (const line of verificationLines(one)) console.log(line);
     }
@@ -39,7 +38,9 @@ export const verify = async (config: Config, flags: VerifyFlags): Promise<number
     await central.close();
   }
   if (flags.json) console.log(JSON.stringify({ shards: found }));
-  return found.every(({ differenceCount }) => differenceCount === 0) ? EXIT.well : EXIT.problemFound;
+  return found.every(({ differenceCount }) => differenceCount === 0)
+    ? EXIT.well
+    : EXIT.problemFound;
 };
 
 const fileOf = (config: Config, name: string): string => {
@@ -56,27 +57,25 @@ const verifyFile = async (options: {
   readonly config: Config;
   readonly central: CentralReader;
   readonly shownMax: number;
-  readonly stateFile: string;
   readonly flags: VerifyFlags;
   readonly file: string;
+  readonly name: string;
 }): Promise<Verification> => {
-  const { config, central, shownMax, stateFile, flags, file } = options;
-  const shard = ShardReader.open(file);
-  const progress = createProgress(shard.pins.shard, flags.json);
+  const { config, central, shownMax, flags, file, name } = options;
+  const progress = createProgress(name, flags.json);
   try {
     return await verifyShard({
-      shard,
+      file,
       central,
       outcomeRetentionMs: config.shard.outcomeRetention,
       shownMax,
-      stateFile,
+      stateFile: join(config.dataDir, `verify-${name}.json`),
       resume: flags.resume,
       clock: systemClock,
       onProgress: progress.update,
     });
   } finally {
     progress.end();
-    shard.close();
   }
 };
 

@@ -208,7 +208,10 @@ const STORES = {
     "Nothing is applied: records wait in topic and shards, history and `?ack=central` stand still.",
     "Start MySQL, or correct MYSQL_URL.",
   ),
-  mysql_old: problem("The tables need MySQL 8.0.13 or newer.", "Use a newer MySQL."),
+  mysql_old: problem(
+    "Appliers refuse to start on it: they need MySQL 8.0.19 or later, and no MariaDB.",
+    "Use a newer MySQL.",
+  ),
   mysql_read_only: problem(
     "The server takes no writes, as a replica does: nothing is applied.",
     "Point MYSQL_URL at the primary, or SET GLOBAL read_only = OFF.",
@@ -227,8 +230,8 @@ const STORES = {
     "Without the doublewrite buffer a page that was half written at a power cut can't be repaired.",
     "Start MySQL with innodb_doublewrite = ON.",
   ),
-  mysql_packet_small: warning(
-    "max_allowed_packet is below 16 MiB: large batches may be refused.",
+  mysql_packet_small: problem(
+    "Appliers refuse to start: max_allowed_packet is below 16 MiB, and batches may be larger.",
     "SET PERSIST max_allowed_packet = 67108864;",
   ),
   redis_unreachable: problem(

@@ -96,30 +96,43 @@ export const agesBehind = (
   sources: BrokerSources,
   behind: readonly (PartitionLag & { readonly next: number })[],
 ): Promise<readonly PartitionLag[]> =>
-  withAdmin(sources, (admin) =>
-    Promise.all(
-      behind.map(async ({ partition, records, next }) => {
-        if (records === 0) return { partition, records, ms: 0 };
-        return { partition, records, ms: await ageOf(admin, sources.kafka.topic, partition, next) };
-      }),
-    ),
-  );
+  withAdmin(sources, async (admin) => {
+    const firstYounger = offsetsByAge(admin, sources.kafka.topic);
+    const ageOf = async (partition: number, next: number): Promise<number> => {
+      let youngest = AGE_MS_MIN;
+      let oldest = AGE_MS_MAX;
+      for (let step = 0; step < STEPS; step++) {
+        const age = Math.sqrt(youngest * oldest);
+        const first = (await firstYounger(age)).get(partition) ?? next;
+        if (first > next) youngest = age;
+        else oldest = age;
+      }
+      return Math.round(Math.sqrt(youngest * oldest));
+    };
+    return Promise.all(
+      behind.map(async ({ partition, records, next }) => ({
+        partition,
+        records,
+        ms: records === 0 ? 0 : await ageOf(partition, next),
+      })),
+    );
+  });
 
-const ageOf = async (
+/** By partition, the first record younger than an age. Partitions ask for the same ages at first. */
+const offsetsByAge = (
   admin: Admin,
   topic: string,
-  partition: number,
-  next: number,
-): Promise<number> => {
+): ((ageMs: number) => Promise<ReadonlyMap<number, number>>) => {
   const now = systemClock.now();
-  let youngest = AGE_MS_MIN;
-  let oldest = AGE_MS_MAX;
-  for (let step = 0; step < STEPS; step++) {
-    const age = Math.sqrt(youngest * oldest);
-    const offsets = await admin.fetchTopicOffsetsByTimestamp(topic, Math.round(now - age));
-    const first = Number(offsets.find((one) => one.partition === partition)?.offset ?? next);
-    if (first > next) youngest = age;
-    else oldest = age;
-  }
-  return Math.round(Math.sqrt(youngest * oldest));
+  const known = new Map<number, Promise<ReadonlyMap<number, number>>>();
+  const ask = async (time: number): Promise<ReadonlyMap<number, number>> => {
+    const offsets = await admin.fetchTopicOffsetsByTimestamp(topic, time);
+    return new Map(offsets.map(({ partition, offset }) => [partition, Number(offset)]));
+  };
+  return (ageMs) => {
+    const time = Math.round(now - ageMs);
+    const asked = known.get(time) ?? ask(time);
+    known.set(time, asked);
+    return asked;
+  };
 };

@@ -6,6 +6,7 @@ import { systemClock } from "../../shards/process/clock.ts";
 import { OperatingError } from "../../shards/process/failure.ts";
 import type { KafkaSettings } from "../../shards/process/kafka.ts";
 import type { Logger } from "../../shards/process/logger.ts";
+import { askHttp } from "./ask-http.ts";
 import type {
   BrokerFacts,
   CentralFacts,
@@ -28,8 +29,6 @@ export interface Sources {
   readonly loadKeys: () => Promise<unknown>;
   /** One of scope `admin`. Throws UsageError when none can be signed. */
   readonly token: () => Promise<string>;
-  /** The api waits so long for its shards. */
-  readonly requestDeadlineMs: number;
   /** `http://HOST:PORT` of an applier that is configured. */
   readonly applierUrl: string | null;
   readonly centralFile: string;
@@ -40,17 +39,18 @@ export interface Sources {
 }
 
 const SOURCE_MS_MAX = 3000;
-/** Beyond the api's own deadline for its shards. */
-const API_MARGIN_MS = 1000;
+/** Two questions after each other. */
+const API_MS_MAX = 2 * SOURCE_MS_MAX;
 
 export const gatherFacts = async (sources: Sources): Promise<Facts> => {
   const { expected, mysqlUrl, redisUrl, logger, centralFile } = sources;
   const { apiUrl, dataDir } = expected;
-  const apiMsMax = Math.max(SOURCE_MS_MAX, sources.requestDeadlineMs + API_MARGIN_MS);
   const broker = brokerSources(sources);
   const [host, api, applier, brokerSeen, mysqlSeen, redis, embedded] = await Promise.all([
     gatherHost({ dataDir, loadKeys: sources.loadKeys }),
-    within("the api", apiMsMax, () => gatherApi({ apiUrl, token: sources.token, msMax: apiMsMax })),
+    within("the api", API_MS_MAX, () =>
+      gatherApi({ apiUrl, token: sources.token, msMax: SOURCE_MS_MAX }),
+    ),
     asked(sources.applierUrl, (url) => within(url, SOURCE_MS_MAX, () => applierLives(url))),
     asked(broker, (one) => within("the broker", SOURCE_MS_MAX, () => gatherBroker(one))),
     asked(mysqlUrl, (url) => within("MySQL", SOURCE_MS_MAX, () => gatherMysql(url, SOURCE_MS_MAX))),

@@ -85,5 +85,10 @@ export const readOrder = ({
   if (type === "order_accepted") return { orderId, accepted: value, version: 1, text: value };
   const end = type === "order_changed" ? CHANGE_END.exec(value) : null;
   if (end === null) return undefined;
-  return { orderId, accepted: null, version: Number(end[1]), text: `${value.slice(0, end.index)}}` };
+  return {
+    orderId,
+    accepted: null,
+    version: Number(end[1]),
+    text: `${value.slice(0, end.index)}}`,
+  };
 };

@@ -134,7 +134,9 @@ export class JournalWalk {
     await this.#checkOrderIds(chunk);
     await this.#checkRefusals(chunk, content.refusals);
     // The change of an order that is known from before a restore may be in the lost journal only.
-    const ofEpoch = new Map(chunk.flatMap((record) => (isRestored(record) ? [] : versionIn(record))));
+    const ofEpoch = new Map(
+      chunk.flatMap((record) => (isRestored(record) ? [] : versionIn(record))),
+    );
     for (const { orderId, version } of ahead) {
       if (ofEpoch.has(orderId)) this.#ahead.set(orderId, { version, from });
     }

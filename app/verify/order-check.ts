@@ -74,12 +74,7 @@ const checkText = (row: OrderRow, text: string, where: string, findings: Finding
 };
 
 /** Central's version is newer than what was read: false when the shard has no row to compare. */
-const isKnown = (
-  shard: ShardReader,
-  row: OrderRow,
-  where: string,
-  findings: Findings,
-): boolean => {
+const isKnown = (shard: ShardReader, row: OrderRow, where: string, findings: Findings): boolean => {
   const now = shard.order(row.orderId);
   if (now === undefined) return false;
   if (now.version < row.version) {

@@ -4,7 +4,7 @@
  * next run.
  */
 import type { Clock } from "../../shards/process/clock.ts";
-import type { ShardReader } from "../../shards/store/shard-reader.ts";
+import { ShardReader } from "../../shards/store/shard-reader.ts";
 import type { CentralReader } from "../central/central-reader.ts";
 import { type Cut, checkEnds } from "./cut.ts";
 import { type Difference, Findings } from "./findings.ts";
@@ -13,7 +13,8 @@ import { countOlder, walkOrders } from "./order-walk.ts";
 import { readVerified, writeVerified } from "./state-file.ts";
 
 export interface VerifyOptions {
-  readonly shard: ShardReader;
+  /** The shard's file; its writer may run. */
+  readonly file: string;
   readonly central: CentralReader;
   /** Central keeps refusals for so long. */
   readonly outcomeRetentionMs: number;
@@ -56,7 +57,21 @@ export interface Verification {
 /** How often the position is written. */
 const SAVE_EVERY_MS = 500;
 
+/** Throws UsageError when the file cannot be read, OperatingError when central can't be. */
 export const verifyShard = async (options: VerifyOptions): Promise<Verification> => {
+  const shard = ShardReader.open(options.file);
+  try {
+    return await verifyOpened({ ...options, shard });
+  } finally {
+    shard.close();
+  }
+};
+
+interface Opened extends VerifyOptions {
+  readonly shard: ShardReader;
+}
+
+const verifyOpened = async (options: Opened): Promise<Verification> => {
   const { shard, central, clock, stateFile } = options;
   const { pins } = shard;
   const findings = new Findings(options.shownMax);
@@ -92,7 +107,7 @@ const ID_STEP = 1024;
 
 /** The position is kept up to the first difference only, so that a resumed run finds it again. */
 const walkJournal = async (
-  options: VerifyOptions,
+  options: Opened,
   cut: Cut,
   findings: Findings,
   from: ReturnType<typeof readVerified>,

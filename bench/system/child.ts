@@ -138,4 +138,10 @@ export const cpuSecondsOf = (pid: number): number => {
 
 /** The environment without anybody's product settings. */
 export const cleanEnvironment = (): Record<string, string | undefined> =>
-  Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith("SLUICE_")));
+  Object.fromEntries(
+    Object.entries(process.env).filter(
+      ([name]) => !name.startsWith("SLUICE_") && !EXTERNAL_STORES.has(name),
+    ),
+  );
+
+const EXTERNAL_STORES: ReadonlySet<string> = new Set(["KAFKA_BROKERS", "MYSQL_URL", "REDIS_URL"]);

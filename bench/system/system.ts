@@ -57,32 +57,46 @@ export const signBenchToken = (account: number, admin = false): Promise<string> 
     clock: systemClock,
   });
 
+type PartOptions = Pick<SystemOptions, "folder" | "binary" | "settings" | "profile">;
+
+const startPart = (
+  options: PartOptions,
+  name: ProcessName,
+  args: readonly string[],
+  own: object,
+): Promise<Child> =>
+  startChild({
+    name,
+    command: [...programOf(name, options), ...args],
+    environment: {
+      ...cleanEnvironment(),
+      ...BENCH_SETTINGS,
+      SLUICE_JWT_SECRET: SECRET,
+      SLUICE_DATA_DIR: join(options.folder, "data"),
+      ...own,
+      ...options.settings,
+    },
+    folder: options.folder,
+  });
+
+export const startApplier = (options: PartOptions): Promise<Child> =>
+  startPart(options, "applier", ["applier"], { SLUICE_APPLIER_LISTEN: "127.0.0.1:0" });
+
 export const startSystem = async (options: SystemOptions): Promise<RunningSystem> => {
   const started: Child[] = [];
-  const start = async (name: ProcessName, args: readonly string[], own: object): Promise<Child> => {
-    const child = await startChild({
-      name,
-      command: [...programOf(name, options), ...args],
-      environment: {
-        ...cleanEnvironment(),
-        ...BENCH_SETTINGS,
-        SLUICE_JWT_SECRET: SECRET,
-        SLUICE_DATA_DIR: join(options.folder, "data"),
-        ...own,
-        ...options.settings,
-      },
-      folder: options.folder,
-    });
+  const start = async (...part: Parameters<typeof startPart>): Promise<Child> => {
+    const child = await startPart(...part);
     started.push(child);
     return child;
   };
   try {
-    const applier = await start("applier", ["applier"], { SLUICE_APPLIER_LISTEN: "127.0.0.1:0" });
-    const shard = await start("shard", ["shard", "--shard", "shard1"], {
+    const applier = await startApplier(options);
+    started.push(applier);
+    const shard = await start(options, "shard", ["shard", "--shard", "shard1"], {
       SLUICE_SHARD_LISTEN: "127.0.0.1:0",
       SLUICE_APPLIER_URL: `ws://127.0.0.1:${applier.port}`,
     });
-    const api = await start("api", ["api"], {
+    const api = await start(options, "api", ["api"], {
       SLUICE_PORT: "0",
       SLUICE_SHARD_URLS: JSON.stringify({ shard1: `ws://127.0.0.1:${shard.port}` }),
     });
@@ -95,7 +109,7 @@ export const startSystem = async (options: SystemOptions): Promise<RunningSystem
   }
 };
 
-const programOf = (name: ProcessName, { binary, profile }: SystemOptions): readonly string[] => {
+const programOf = (name: ProcessName, { binary, profile }: PartOptions): readonly string[] => {
   if (binary !== undefined) return [binary];
   const main = join(ROOT, "app/main.ts");
   if (profile?.process !== name) return [process.execPath, main];

@@ -80,7 +80,7 @@ CREATE TABLE IF NOT EXISTS orders (
   PRIMARY KEY (order_id),
   -- history, newest first; the symbol rides along so that a filter on it needs no row
   KEY orders_history (account_id, created_at, order_id, symbol),
-  -- one order by its sender's id; four bytes of it are enough, the row decides
+  -- one order by its sender's id; 32 bits of it are enough, the row decides
   KEY orders_client (account_id, (CRC32(client_order_id)))
 ) ENGINE = InnoDB DEFAULT CHARACTER SET utf8mb4 COLLATE utf8mb4_0900_bin;
 

@@ -33,7 +33,9 @@ export class ApplierView implements CentralView {
         onLost: (error) => this.#lose(error),
       });
       this.#socket.then(
-        (socket) => socket.send(ASK, []),
+        (socket) => {
+          if (this.#waiting === waiting) socket.send(ASK, []);
+        },
         (error) => this.#lose(error),
       );
       return await waiting.promise;
@@ -49,8 +51,8 @@ export class ApplierView implements CentralView {
   }
 
   #receive({ kind, entries }: Frame): void {
-    if (kind !== STANDING) return this.#lose(silent(`unexpected ${kind}`));
-    this.#waiting?.resolve(readStanding(entries));
+    if (kind === STANDING) this.#waiting?.resolve(readStanding(entries));
+    else this.#lose(silent(`unexpected ${kind}`));
   }
 
   #lose(error: Error): void {

@@ -1,7 +1,12 @@
 import { afterEach, describe, expect, test } from "bun:test";
-import type { Server, ServerWebSocket } from "bun";
-import { OperatingError } from "../process/failure.ts";
-import { decodeFrame, encodeFrame, type Frame } from "../protocol/frame.ts";
+import {
+  FakeApplier,
+  type Peer,
+  reasonFor,
+  say,
+  unreachable,
+} from "../../tests/support/applier.ts";
+import type { Frame } from "../protocol/frame.ts";
 import { type Hello, WELCOME } from "../protocol/hello.ts";
 import { type CommittedRecord, chainHash, ZERO_HASH } from "../protocol/record.ts";
 import {
@@ -18,53 +23,6 @@ import { DirectTransport } from "./direct-transport.ts";
 
 const HELLO: Hello = { role: "shard", name: "shard1", secret: "s" };
 const WELCOME_BODY = { centralId: "central-1", cursors: [] };
-
-type Peer = ServerWebSocket<undefined>;
-
-/** An applier that answers as it is told. */
-class FakeApplier {
-  readonly frames: Frame[] = [];
-  readonly #server: Server<undefined>;
-  onFrame: (frame: Frame, socket: Peer) => void;
-  closed = Promise.withResolvers<void>();
-
-  constructor(onFrame: (frame: Frame, socket: Peer) => void) {
-    this.onFrame = onFrame;
-    this.#server = Bun.serve<undefined>({
-      hostname: "127.0.0.1",
-      port: 0,
-      fetch: (request, server) =>
-        server.upgrade(request, { data: undefined })
-          ? undefined
-          : new Response("no socket", { status: 426 }),
-      websocket: {
-        message: (socket, message) => {
-          const frame = decodeFrame(String(message));
-          this.frames.push(frame);
-          this.onFrame(frame, socket);
-        },
-        close: () => this.closed.resolve(),
-      },
-    });
-  }
-
-  get url(): string {
-    return `ws://127.0.0.1:${this.#server.port}`;
-  }
-
-  stop(): Promise<void> {
-    return this.#server.stop(true);
-  }
-}
-
-const say = (socket: Peer, kind: string, ...entries: unknown[]): void => {
-  socket.sendText(
-    encodeFrame(
-      kind,
-      entries.map((entry) => JSON.stringify(entry)),
-    ),
-  );
-};
 
 let applier: FakeApplier | undefined;
 afterEach(async () => {
@@ -108,20 +66,6 @@ const cursorAfter = (records: readonly CommittedRecord[]) => {
   const { partition, epoch, seq, hash } = last;
   return { partition, epoch, seq, hash };
 };
-
-const reasonFor = async (promise: Promise<unknown>): Promise<unknown> => {
-  try {
-    return await promise;
-  } catch (error) {
-    if (!(error instanceof OperatingError)) throw error;
-    return { code: error.code, retryable: error.retryable, message: error.message };
-  }
-};
-const unreachable = (message: RegExp) => ({
-  code: "central_unreachable",
-  retryable: true,
-  message: expect.stringMatching(message),
-});
 
 describe("the direct hand-over", () => {
   test("greets, and gives central's id and cursors", async () => {
@@ -208,12 +152,8 @@ describe("the direct hand-over", () => {
     transport.close();
     say(socket, WELCOME, WELCOME_BODY);
     await connecting;
-    const sent = await Promise.race([
-      reasonFor(transport.send(recordsOf(1, 1))),
-      Bun.sleep(500).then(() => "still connected"),
-    ]);
-    transport.close();
-    expect(sent).toEqual(unreachable(/./));
+    await other.closed.promise;
+    expect(await reasonFor(transport.send(recordsOf(1, 1)))).toEqual(unreachable(/./));
   });
 });
 

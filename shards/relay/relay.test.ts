@@ -302,7 +302,7 @@ describe("a change of the number of partitions", () => {
   test("is met while it runs: new lanes, and nothing of it before all that went before", async () => {
     const outbox = new FakeOutbox();
     outbox.commit(0, 1);
-    const { central, relay, until, report, idle, end } = relayBench(outbox);
+    const { central, relay, until, report, states, idle, end } = relayBench(outbox);
     await until(() => idle() === 1);
     outbox.commit(2, 0);
     outbox.raise(5);
@@ -317,6 +317,7 @@ describe("a change of the number of partitions", () => {
     ).toEqual([1, 2, 3, 4]);
     expect(central.sends.map(({ generation }) => generation)).toEqual([1, 1, 1, 1, 2, 2, 2]);
     expect(report()?.partitions.map(({ appliedSeq }) => appliedSeq)).toEqual([3, 1, 1, 2, 2]);
+    expect(states).toEqual(["running"]);
     await end();
   });
 

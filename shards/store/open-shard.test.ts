@@ -234,6 +234,18 @@ describe("what is pinned in the file", () => {
     await openWith(path, {});
   });
 
+  test("but not the number of partitions: the setting is for new files", async () => {
+    const folder = temporaryFolder();
+    const path = join(folder.path, "shard1.sqlite");
+    await openWith(path, {});
+    for (const partitionCount of [1, 8]) {
+      const file = await openFile(path, { config: { partitionCount } });
+      expect(file.state.partitionCount).toBe(PARTITIONS);
+      file.run([place({ clientOrderId: `with-${partitionCount}` })]);
+      file.close();
+    }
+  });
+
   const moved = parseShardMap({
     ...defaultSharding,
     shard1: { symbols: "BTCUSDT,BTCUSDC" },
@@ -311,6 +323,19 @@ describe("a new file", () => {
     const [order] = [...file.state.allOpenOrders()];
     expect(counterOf(order?.orderId as OrderId)).toBe(5_000 + 1_000 + 1_000_000 + 1);
     expect(order?.receipt).toMatchObject({ epoch: 3, commitSeq: PARTITIONS + 1, seq: 2 });
+    file.close();
+  });
+
+  test("has every partition that central knows of the epoch before", async () => {
+    const folder = temporaryFolder();
+    const hash = "ab".repeat(32);
+    const cursors = [{ partition: 9, epoch: 1, seq: 77, hash }];
+    const grant = { epoch: 2, centralId: "central-1", orderCounter: 0, cursors };
+    const file = await openFile(join(folder.path, "shard1.sqlite"), { grant });
+    expect(file.loaded).toMatchObject({ partitionCount: 10, generation: 1 });
+    expect(file.number("SELECT partition_count FROM cluster")).toBe(10);
+    const records = new JournalReader(file.database, "shard1", 2).read(0, 100);
+    expect(JSON.parse(records.at(-1)?.value ?? "")).toMatchObject({ previousSeq: 77 });
     file.close();
   });
 

@@ -8,17 +8,23 @@
  *     others. Their keys are in sealed generations, each already indexed.
  */
 import type { Database } from "bun:sqlite";
-import { closeSync, fsyncSync, openSync, renameSync, rmSync } from "node:fs";
+import { closeSync, fsyncSync, openSync, renameSync, rmSync, statSync } from "node:fs";
 import { dirname } from "node:path";
 import type { Instrument } from "../domain/instrument.ts";
 import type { Order } from "../domain/order.ts";
 import { invariant } from "../process/failure.ts";
 import { RECORD_TYPES, ZERO_HASH } from "../protocol/record.ts";
 import { BloomFilter } from "./bloom.ts";
-import { beginEpoch, type ClusterConfig, type NewEpoch, readOrMakeClaim } from "./cluster.ts";
+import {
+  beginEpoch,
+  type ClusterConfig,
+  type NewEpoch,
+  readOrMakeClaim,
+  readPinned,
+} from "./cluster.ts";
 import { hashKey } from "./key-table.ts";
 import { migrateShardFile } from "./migrate.ts";
-import { openForWriting } from "./open.ts";
+import { openForReading, openForWriting } from "./open.ts";
 import { OrderRows } from "./order-rows.ts";
 import { seedInstruments } from "./shard-store.ts";
 
@@ -60,7 +66,7 @@ export class RestoredFile {
   #nextCommitSeq = 0;
   #keys: { readonly hash: number; readonly commitSeq: number; readonly at: number }[] = [];
 
-  /** Makes the draft; `path` must not exist. */
+  /** Makes the draft; at `path` is nothing, or a file that {@link isUnfinished}. */
   constructor(path: string, now: number) {
     this.#path = path;
     this.#draft = `${path}.restoring`;
@@ -83,6 +89,12 @@ export class RestoredFile {
     this.#database.transaction(() => {
       for (const order of orders) rows.insert(order, BEFORE_EPOCH);
     })();
+  }
+
+  /** The last that was given out, or may have been, before this file. */
+  get orderCounter(): number {
+    const read = "SELECT order_counter FROM sequence";
+    return (this.#database.query(read).get() as { order_counter: number }).order_counter;
   }
 
   /** In the order in which they are to be forgotten. */
@@ -132,6 +144,7 @@ export class RestoredFile {
     const [row] = this.#database.query("PRAGMA wal_checkpoint(TRUNCATE)").values();
     invariant(row?.[0] === 0, "nobody else reads a draft");
     this.#database.close();
+    removeLog(this.#path);
     renameSync(this.#draft, this.#path);
     removeDraft(this.#draft);
     const folder = openSync(dirname(this.#path), "r");
@@ -146,6 +159,28 @@ export class RestoredFile {
   }
 }
 
+/** What a start without a file leaves behind when it is refused: a file without any pin. */
+export const isUnfinished = (path: string): boolean => {
+  if ((statSync(path, { throwIfNoEntry: false })?.size ?? 0) === 0) {
+    return (statSync(`${path}-wal`, { throwIfNoEntry: false })?.size ?? 0) === 0;
+  }
+  let database: Database | undefined;
+  try {
+    database = openForReading(path);
+    const tables = database.query("SELECT name FROM sqlite_master WHERE type = 'table'").all();
+    return tables.length === 0 || readPinned(database) === undefined;
+  } catch {
+    return false;
+  } finally {
+    database?.close();
+  }
+};
+
+const removeLog = (path: string): void => {
+  for (const ending of ["-wal", "-shm"]) rmSync(`${path}${ending}`, { force: true });
+};
+
 const removeDraft = (draft: string): void => {
-  for (const ending of ["", "-wal", "-shm"]) rmSync(`${draft}${ending}`, { force: true });
+  rmSync(draft, { force: true });
+  removeLog(draft);
 };

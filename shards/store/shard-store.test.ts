@@ -355,12 +355,36 @@ describe("the journal", () => {
     file.close();
   });
 
+  test("knows how many bytes its values have, and how many central lacks, over a restart", async () => {
+    const folder = temporaryFolder();
+    const path = join(folder.path, "shard1.sqlite");
+    const file = await openFile(path);
+    const bytesAfter = (commitSeq: number): number =>
+      file.number(`SELECT sum(length(value)) FROM journal WHERE commit_seq > ${commitSeq}`);
+    file.run([named("a"), named("b", { price: "1" })]);
+    file.applied();
+    const applied = bytesAfter(PARTITIONS);
+    file.run([named("c")]);
+    file.run([cancel(1025 as OrderId)]);
+    expect(file.store.valueBytes).toBe(bytesAfter(PARTITIONS));
+    file.close();
+    const again = await openFile(path);
+    const valueBytes = file.store.valueBytes;
+    expect(again.loaded).toMatchObject({ valueBytes, appliedValueBytes: applied });
+    expect(applied).toBeGreaterThan(500);
+    expect(valueBytes).toBeGreaterThan(applied + 500);
+    again.run([named("d")]);
+    expect(again.store.valueBytes).toBeGreaterThan(valueBytes);
+    again.close();
+  });
+
   test("is read by the relay in commit order, with the ends of its streams", async () => {
     const folder = temporaryFolder();
     const file = await openFile(join(folder.path, "shard1.sqlite"));
     file.run(SYMBOLS.map((symbol) => named("a", { symbol })));
     expect(faultsOf(recordsOf(file))).toEqual([]);
     file.applied(PARTITIONS);
+    const ends = Array.from({ length: PARTITIONS }, (_, p) => file.state.streamEnd(p));
     file.run([named("b")]);
     const reader = new JournalReader(file.database, "shard1", 1);
     const records = reader.read(PARTITIONS, 2);
@@ -368,8 +392,9 @@ describe("the journal", () => {
     expect(records[0]).toMatchObject({ type: "order_accepted", key: "BTCUSDT", epoch: 1 });
     const { appliedCommitSeq, streams } = reader.standing();
     expect(appliedCommitSeq).toBe(PARTITIONS);
-    for (const { partition, seq, hash } of streams) {
+    for (const { partition, seq, hash, replicatedSeq, replicatedHash } of streams) {
       expect({ seq, hash }).toEqual(file.state.streamEnd(partition));
+      expect<unknown>({ seq: replicatedSeq, hash: replicatedHash }).toEqual(ends[partition]);
     }
     file.close();
   });

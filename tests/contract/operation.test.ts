@@ -122,6 +122,52 @@ describe("when all is well", () => {
   });
 });
 
+describe("a shard's partitions", () => {
+  const raise = (shard: string, json: object) =>
+    running.client.send("POST", `/admin/v1/shards/${shard}/partitions`, { json });
+
+  test("are raised while it serves, and again with the same number", async () => {
+    const body = { shard: "shard3", partitionCount: 12, generation: 2 };
+    const symbol = { symbol: "SOLUSDT", price: "150.0000", quantity: "1" };
+    for (let n = 0; n < 2; n++) {
+      const { status, json } = await raise("shard3", { partitionCount: 12 });
+      expect([status, json]).toEqual([200, body]);
+      const placed = await running.client.place(limitOrder(symbol), {
+        account: freshAccount(),
+        ack: "central",
+      });
+      expect([placed.status, placed.headers.get("sluice-durability")]).toEqual([201, "central"]);
+    }
+    const items = (await get("/admin/v1/shards")).json.items as readonly object[];
+    expect(items[2]).toMatchObject({ ...body, sqliteVersion: expect.stringMatching(/^3\.\d+/) });
+    expect(items[0]).toMatchObject({ partitionCount: 10, generation: 1 });
+  });
+
+  test.each([{ partitionCount: 9 }, { partitionCount: 0 }, { partitionCount: "12" }, {}])(
+    "are not set to %j",
+    async (body) => {
+      const { status, json } = await raise("shard1", body);
+      expect([status, json.code]).toEqual([400, "invalid_request"]);
+    },
+  );
+
+  test("are those of a shard that there is", async () => {
+    const { status, json } = await raise("shard9", { partitionCount: 12 });
+    expect([status, json.code]).toEqual([404, "not_found"]);
+  });
+});
+
+test("a shard's relay is told to send again, and central takes nothing twice", async () => {
+  const account = freshAccount();
+  await running.client.place(limitOrder(), { account, ack: "central" });
+  const { status, json } = await running.client.send("POST", "/admin/v1/shards/shard1/resend");
+  expect([status, json]).toEqual([202, { shard: "shard1" }]);
+  const after = await running.client.place(limitOrder(), { account, ack: "central" });
+  expect(after.headers.get("sluice-durability")).toBe("central");
+  const history = await running.client.send("GET", "/v1/orders", { account });
+  expect((history.json.items as readonly object[]).length).toBe(2);
+});
+
 describe("/metrics", () => {
   test("counts orders, refusals, requests and batches as they happen", async () => {
     const before = await metrics();

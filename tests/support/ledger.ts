@@ -8,6 +8,7 @@ import { existsSync } from "node:fs";
 import { join } from "node:path";
 import type { OrderBody, RefusalBody } from "../../shards/domain/order-body.ts";
 import { chainHash, RECORD_TYPES } from "../../shards/protocol/record.ts";
+import { type CentralContents, type CentralOrder, embeddedContents } from "./central-contents.ts";
 import { type Client, centralHasAll, clientOf } from "./client.ts";
 import type { SentOrder } from "./load.ts";
 import { SHARDS } from "./sluice.ts";
@@ -160,8 +161,12 @@ interface Outcome {
  * The files of a system that has ended: every journal is contiguous and its hash chains hold, it
  * has each outcome that was answered once with its bytes and no other one, and central has the same.
  */
-export const expectFiles = (dataDir: string, orders: readonly SentOrder[]): void => {
-  const outcomes = expectHandedOver(dataDir);
+export const expectFiles = (
+  dataDir: string,
+  orders: readonly SentOrder[],
+  central: CentralContents = embeddedContents(dataDir),
+): void => {
+  const outcomes = expectHandedOver(dataDir, central);
   const byKey = new Map(outcomes.map((outcome) => [outcome.key, outcome]));
   expectNone(
     orders
@@ -172,16 +177,20 @@ export const expectFiles = (dataDir: string, orders: readonly SentOrder[]): void
 };
 
 /** After a drain central has exactly the outcomes that the shards' journals have, each once. */
-export const expectHandedOver = (dataDir: string): readonly Outcome[] => {
+export const expectHandedOver = (
+  dataDir: string,
+  central: CentralContents = embeddedContents(dataDir),
+): readonly Outcome[] => {
   const outcomes = SHARDS.flatMap((shard) => outcomesIn(join(dataDir, `${shard}.sqlite`)));
   expect(new Set(outcomes.map(({ key }) => key)).size).toBe(outcomes.length);
   const accepted = outcomes.flatMap(({ orderId }) => (orderId === null ? [] : [orderId]));
   expect(new Set(accepted).size).toBe(accepted.length);
   const refused = outcomes.flatMap(({ key, orderId }) => (orderId === null ? [key] : []));
-  const central = readCentral(dataDir);
-  expectNone(accepted.filter((orderId) => !central.orderIds.has(orderId)));
-  expectNone(refused.filter((key) => !central.refused.has(key)));
-  expect(central.orderIds.size + central.refused.size).toBe(outcomes.length);
+  const orderIds = new Set(central.orders.map(({ orderId }) => orderId));
+  const refusedThere = new Set(central.refusals.map(refusalKeyOf));
+  expectNone(accepted.filter((orderId) => !orderIds.has(orderId)));
+  expectNone(refused.filter((key) => !refusedThere.has(key)));
+  expect(orderIds.size + refusedThere.size).toBe(outcomes.length);
   return outcomes;
 };
 
@@ -223,21 +232,51 @@ const outcomeOf = ({ type, value }: JournalRow): Outcome[] => {
   return [{ key: `${accountId} ${request.clientOrderId}`, body: answer, orderId: null }];
 };
 
-const readCentral = (dataDir: string) => {
-  const database = new Database(join(dataDir, "central.sqlite"), { readonly: true });
-  try {
-    const orders = database.query("SELECT order_id FROM orders").values();
-    const outcomes = database.query("SELECT value FROM outcomes").values();
-    return {
-      orderIds: new Set(orders.map(([orderId]) => String(orderId))),
-      refused: new Set(outcomes.map(([value]) => refusalKeyOf(String(value)))),
-    };
-  } finally {
-    database.close();
-  }
-};
-
 const refusalKeyOf = (value: string): string => {
   const { accountId, request } = JSON.parse(value) as RefusalBody;
   return `${accountId} ${request.clientOrderId}`;
+};
+
+/**
+ * Once central has everything: each accepted order is in it once, as it was accepted byte for byte
+ * and as it stands now; each stored refusal too; and nothing else.
+ */
+export const expectInContents = (
+  { orders: rows, refusals }: CentralContents,
+  orders: readonly SentOrder[],
+): void => {
+  const rowOf = new Map(rows.map((row) => [row.orderId, row]));
+  expect(rowOf.size).toBe(rows.length);
+  const answerOf = new Map(refusals.map((text) => [refusalKeyOf(text), answerIn(text)]));
+  expect(answerOf.size).toBe(refusals.length);
+  const accepted = orders.filter(({ status }) => status === 201);
+  expectNone(accepted.flatMap((order) => acceptedDifference(order, rowOf)));
+  const refused = orders.filter(({ status }) => status === 422);
+  expectNone(
+    refused
+      .filter((order) => answerOf.get(`${order.account} ${idOf(order)}`) !== bodyOf(order))
+      .map((order) => `the refusal of ${idOf(order)} is not in central as it was answered`),
+  );
+  expect(new Set(orders.map((order) => `${order.account} ${idOf(order)}`)).size).toBe(
+    orders.length,
+  );
+  expect({ orders: rows.length, refusals: refusals.length }).toEqual({
+    orders: accepted.length,
+    refusals: refused.length,
+  });
+};
+
+const answerIn = (value: string): string => (JSON.parse(value) as RefusalBody).answer;
+
+const acceptedDifference = (
+  order: SentOrder,
+  rowOf: ReadonlyMap<string, CentralOrder>,
+): readonly string[] => {
+  const body = bodyOf(order);
+  const first = JSON.parse(body) as OrderBody;
+  const row = rowOf.get(first.orderId);
+  if (row === undefined) return [`${idOf(order)} is not in central: ${body}`];
+  if (row.accepted !== body) return [`${idOf(order)} was accepted as ${body}, not ${row.accepted}`];
+  const isSame = order.cancel === "done" ? isCancelled(row.now, first) : row.now === body;
+  return isSame ? [] : [`${idOf(order)}, cancel ${order.cancel}, is now ${row.now}`];
 };

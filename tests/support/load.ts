@@ -33,6 +33,8 @@ export interface LoadOptions {
   readonly symbols?: readonly LoadSymbol[];
   /** Of all requests, the part that are cancels. */
   readonly cancels?: number;
+  /** Each client rests so long after each of its requests; 0 when left out. */
+  readonly restMs?: number;
 }
 
 export type LoadSymbol = keyof typeof MARKETS;
@@ -121,8 +123,10 @@ export class Load {
   async #run(lane: number, client: Client): Promise<void> {
     const random = randomOf(this.#options.seed + lane * 7919);
     const cancelPart = this.#options.cancels ?? CANCEL_PART;
+    const { restMs = 0 } = this.#options;
     const own: SentOrder[] = [];
     for (let n = 0; !this.#stopped; n++) {
+      if (restMs > 0) await Bun.sleep(restMs);
       const draw = random();
       const earlier = own[wholeOf(random, 0, own.length - 1)];
       if (earlier !== undefined && draw < REPEAT_PART) await this.#place(client, earlier);

@@ -35,10 +35,13 @@ export const makeFolder = (): string => {
   return folder;
 };
 
+/** Settings whose names don't begin with `SLUICE_`, and what says that a test runs. */
+const NOT_HANDED_ON: readonly string[] = ["NODE_ENV", "KAFKA_BROKERS", "MYSQL_URL", "REDIS_URL"];
+
 /** This process's environment without settings of ours, and with those given. */
 export const environmentWith = (settings: Readonly<Record<string, string>>) => {
   const own = Object.entries(process.env).filter(
-    ([name]) => !name.startsWith("SLUICE_") && name !== "NODE_ENV",
+    ([name]) => !name.startsWith("SLUICE_") && !NOT_HANDED_ON.includes(name),
   );
   return { ...(Object.fromEntries(own) as Record<string, string>), ...settings };
 };

@@ -22,10 +22,12 @@ export const SHARDS = ["shard1", "shard2", "shard3"] as const;
 /** Settings by their environment name, without `SLUICE_`. */
 export type Settings = Readonly<Record<string, string>>;
 
-export const environmentOf = (settings: Settings): Record<string, string> =>
+/** `stores`: `KAFKA_BROKERS`, `MYSQL_URL`, `REDIS_URL`; embedded when left out. */
+export const environmentOf = (settings: Settings, stores: Settings = {}): Record<string, string> =>
   environmentWith({
     SLUICE_JWT_SECRET: SECRET,
     SLUICE_RATE_LIMIT_PER_SECOND: "0",
+    ...stores,
     ...Object.fromEntries(Object.entries(settings).map(([name, v]) => [`SLUICE_${name}`, v])),
   });
 
@@ -43,16 +45,20 @@ export interface Dev {
 export interface DevOptions {
   readonly dataDir: string;
   readonly settings?: Settings;
+  /** `KAFKA_BROKERS`, `MYSQL_URL`, `REDIS_URL`; the embedded store when left out. */
+  readonly stores?: Settings;
   readonly flags?: readonly string[];
   /** Any free one when left out. */
   readonly port?: number;
 }
 
 /** `sluice dev` as a process that may still refuse to run. */
-export const launchDev = ({ dataDir, settings = {}, flags = [], port = 0 }: DevOptions): Started =>
-  startProcess([...SLUICE, "dev", "--port", `${port}`, "--data-dir", dataDir, ...flags], {
-    environment: environmentOf(settings),
+export const launchDev = (options: DevOptions): Started => {
+  const { dataDir, settings = {}, stores = {}, flags = [], port = 0 } = options;
+  return startProcess([...SLUICE, "dev", "--port", `${port}`, "--data-dir", dataDir, ...flags], {
+    environment: environmentOf(settings, stores),
   });
+};
 
 const COMMAND_LINES: Readonly<Record<Part, RegExp>> = {
   api: / api\b/,

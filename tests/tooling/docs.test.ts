@@ -8,7 +8,7 @@ import { type EffectiveSetting, loadConfig } from "../../app/config.ts";
 import { createEdgeMetrics } from "../../app/http/edge-metrics.ts";
 import { healthRoutes } from "../../app/http/operations/health.ts";
 import type { Edge } from "../../app/http/route.ts";
-import { ERRORS_PATH, renderErrors } from "../../docs/generate.ts";
+import { DOCTOR_PATH, ERRORS_PATH, renderDoctor, renderErrors } from "../../docs/generate.ts";
 import { createRegistry } from "../../shards/process/metrics.ts";
 import { WriterMetrics } from "../../shards/writer/metrics.ts";
 
@@ -53,6 +53,10 @@ describe("the documents", () => {
 
 test("docs/ERRORS.md is what `bun run docs` writes", () => {
   expect(readFileSync(ERRORS_PATH, "utf8")).toBe(renderErrors());
+});
+
+test("docs/DOCTOR.md is what `bun run docs` writes", () => {
+  expect(readFileSync(DOCTOR_PATH, "utf8")).toBe(renderDoctor());
 });
 
 test("the decisions are numbered without a gap, and the architecture lists them with their titles", () => {

@@ -90,7 +90,13 @@ const inRange = ({ shardIndex, from, to }: OrderIdRange): SQL | undefined =>
 
 type OrderReads = Pick<
   CentralReader,
-  "orders" | "orderIds" | "countOrders" | "newestOrderId" | "ordersToRestore" | "latestChanges"
+  | "orders"
+  | "orderIds"
+  | "countOrders"
+  | "newestOrderId"
+  | "ordersToRestore"
+  | "countCreated"
+  | "latestChanges"
 >;
 
 const orderReads = (ask: Ask): OrderReads => ({
@@ -129,6 +135,11 @@ const orderReads = (ask: Ask): OrderReads => ({
         .where(and(inRange(range), wanted));
       return rows.orderBy(asc(orders.orderId)).all();
     }),
+  countCreated: (range, since) =>
+    ask("orders", (t) => {
+      const created = and(inRange(range), gte(orders.createdAt, since));
+      return t.select({ count: count() }).from(orders).where(created).get()?.count ?? 0;
+    }),
   latestChanges: (range) =>
     ask("orders", (t) => {
       const { symbol, updatedAt } = orders;
@@ -141,7 +152,10 @@ const orderReads = (ask: Ask): OrderReads => ({
     }),
 });
 
-type OutcomeReads = Pick<CentralReader, "outcomes" | "newestOutcome" | "outcomesAfter">;
+type OutcomeReads = Pick<
+  CentralReader,
+  "outcomes" | "newestOutcome" | "outcomesAfter" | "countOutcomes"
+>;
 
 const outcomeReads = (ask: Ask): OutcomeReads => ({
   outcomes: (shard, epoch, { from, to }) =>
@@ -175,5 +189,10 @@ const outcomeReads = (ask: Ask): OutcomeReads => ({
         .from(outcomes)
         .where(and(eq(outcomes.shard, shard), behind));
       return rows.orderBy(asc(epoch), asc(commitSeq)).limit(limit).all();
+    }),
+  countOutcomes: (shard, since) =>
+    ask("outcomes", (t) => {
+      const kept = and(eq(outcomes.shard, shard), gte(outcomes.at, since));
+      return t.select({ count: count() }).from(outcomes).where(kept).get()?.count ?? 0;
     }),
 });

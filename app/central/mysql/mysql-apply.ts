@@ -123,12 +123,12 @@ export class MysqlApply {
       .map(({ partition }) => partition)
       .filter((partition) => !this.#partitions.has(partition));
     if (streams.length + partitions.length === 0) return;
-    await this.#pool.use("prepare cursors", async (connection) => {
-      if (partitions.length > 0) await connection.query(statements.ensurePositions(partitions));
-      if (streams.length > 0) {
-        await connection.query(statements.ensureStreams(streams, ZERO_HASH));
-      }
-    });
+    // A statement and commit for each, so that nobody holds one row and waits for another.
+    const made = [
+      ...partitions.map(statements.ensurePosition),
+      ...streams.map((stream) => statements.ensureStream(stream, ZERO_HASH)),
+    ];
+    await this.#pool.use("prepare cursors", (connection) => connection.query(made.join(";")));
     for (const { shard, partition } of streams) this.#streams.add(streamKey(shard, partition));
     for (const partition of partitions) this.#partitions.add(partition);
   }
@@ -149,8 +149,8 @@ export class MysqlApply {
         statements.readStops(pushes.map(headOf)),
       );
     }
-    const answers = [...((await connection.query(asked.join(";"))) as unknown[][])];
-    answers.shift();
+    const answer = await connection.query(asked.join(";"));
+    const answers = asked.length === 1 ? [] : (answer as unknown[][]).slice(1);
     const found = partitions.length > 0 ? (answers.shift()?.length ?? 0) : 0;
     const [cursors = [], epochs = [], stops = []] = answers;
     if (found < partitions.length || cursors.length < streams.length) {

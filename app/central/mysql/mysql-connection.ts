@@ -13,7 +13,7 @@ import { describe, ER, isErrno, isOfSetting, mysqlFailure } from "./mysql-failur
 /** After this a server that says nothing counts as gone; longer than every lock's wait. */
 const QUERY_MS_MAX = 60_000;
 const CONNECT_MS_MAX = 10_000;
-const LOCK_WAIT_SECONDS = 10;
+const LOCK_WAIT_SECONDS = 5;
 
 /** Nothing is cut off or guessed, reads see the newest commit, and quotes are escaped as we do. */
 const SESSION = `SET SESSION sql_mode = 'STRICT_ALL_TABLES,NO_ZERO_DATE,NO_ZERO_IN_DATE,\

@@ -97,13 +97,12 @@ const streamPairs = (streams: readonly Stream[]): string =>
   tuples(streams.map(({ shard, partition }) => [shard, partition]));
 
 /** Rows to lock: FOR UPDATE on a row that is missing locks nobody out. */
-export const ensureStreams = (streams: readonly Stream[], hash: string): string =>
-  `INSERT INTO stream_cursor VALUES ${tuples(
-    streams.map(({ shard, partition }) => [shard, partition, 0, 0, hash]),
-  )} ON DUPLICATE KEY UPDATE stream_cursor.shard = stream_cursor.shard`;
+export const ensureStream = ({ shard, partition }: Stream, hash: string): string =>
+  `INSERT INTO stream_cursor VALUES ${tuple(shard, partition, 0, 0, hash)}
+   ON DUPLICATE KEY UPDATE stream_cursor.shard = stream_cursor.shard`;
 
-export const ensurePositions = (partitions: readonly number[]): string =>
-  `INSERT INTO topic_position VALUES ${tuples(partitions.map((partition) => [partition, 0]))}
+export const ensurePosition = (partition: number): string =>
+  `INSERT INTO topic_position VALUES (${partition}, 0)
    ON DUPLICATE KEY UPDATE topic_position.\`partition\` = topic_position.\`partition\``;
 
 /** First in every transaction that has one, and by partition, so that nobody waits in a circle. */

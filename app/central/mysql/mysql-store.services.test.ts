@@ -1,7 +1,11 @@
 import { afterAll, beforeAll, describe } from "bun:test";
 import { testCentralStore } from "../../../tests/support/central-suite.ts";
 import { testOrderHistory } from "../../../tests/support/history-suite.ts";
-import { centralFixture, historyFixture, TestDatabase } from "./mysql-fixture.ts";
+import {
+  centralFixture,
+  historyFixture,
+  TestDatabase,
+} from "../../../tests/support/mysql-central.ts";
 
 let database: TestDatabase;
 beforeAll(async () => {

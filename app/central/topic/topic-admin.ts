@@ -37,7 +37,7 @@ export const ensureTopic = (
     if (partitions >= shape.partitions) return partitions;
     throw new UsageError(
       `Topic ${topic} has ${partitions} partitions, ${shape.partitions} are needed. ` +
-        "Raise them on the broker (kafka-topics --alter --partitions), or name another topic.",
+        `\`sluice partitions raise ${shape.partitions}\` adds them.`,
     );
   });
 
@@ -167,7 +167,7 @@ const offsetsOf = async (
   admin: Admin,
   topic: string,
 ): Promise<ReadonlyMap<number, OffsetRange>> => {
-  const offsets = await admin.fetchTopicOffsets(topic);
+  const offsets = await onceSpread(() => admin.fetchTopicOffsets(topic));
   return new Map(
     offsets.map(({ partition, low, high }) => [
       partition,
@@ -177,7 +177,7 @@ const offsetsOf = async (
 };
 
 const partitionsOf = async (admin: Admin, topic: string) => {
-  const { topics } = await admin.fetchTopicMetadata({ topics: [topic] });
+  const { topics } = await onceSpread(() => admin.fetchTopicMetadata({ topics: [topic] }));
   const partitions = topics[0]?.partitions ?? [];
   return partitions.toSorted((a, b) => a.partitionId - b.partitionId);
 };
@@ -187,12 +187,30 @@ const numbersOf = async (
   name: string,
   configNames: string[],
 ): Promise<ReadonlyMap<string, number>> => {
-  const { resources } = await admin.describeConfigs({
-    includeSynonyms: false,
-    resources: [{ type: ConfigResourceTypes.TOPIC, name, configNames }],
-  });
+  const { resources } = await onceSpread(() =>
+    admin.describeConfigs({
+      includeSynonyms: false,
+      resources: [{ type: ConfigResourceTypes.TOPIC, name, configNames }],
+    }),
+  );
   const entries = resources[0]?.configEntries ?? [];
   return new Map(entries.map(({ configName, configValue }) => [configName, Number(configValue)]));
+};
+
+const SPREAD_TRIES = 20;
+const SPREAD_PAUSE_MS = 100;
+
+/** Of a topic that was made a moment ago not every broker knows yet. */
+const onceSpread = async <T>(ask: () => Promise<T>): Promise<T> => {
+  for (let tries = 1; ; tries++) {
+    try {
+      return await ask();
+    } catch (error) {
+      const isUnknown = typesOf(error).includes("UNKNOWN_TOPIC_OR_PARTITION");
+      if (!isUnknown || tries === SPREAD_TRIES) throw error;
+      await Bun.sleep(SPREAD_PAUSE_MS);
+    }
+  }
 };
 
 /** A member that is joining has no assignment yet. */

@@ -235,7 +235,6 @@ describe("the intake of a topic", () => {
     const store = new MemoryTopicStore();
     const shard = new TestShard();
     await publish(settings, recordsOf(shard, [0], 20));
-    await admin.fetchTopicMetadata({ topics: [topic] });
     await until("the admin client knows the leader", WAIT_MS, () =>
       admin.deleteTopicRecords({ topic, partitions: [{ partition: 0, offset: "10" }] }).then(
         () => true,

@@ -55,8 +55,8 @@ const RESTART_MS = 1000;
 const COMMIT_PERIOD_MS = 1000;
 /** Central's positions and the topic's ends are looked at so often. */
 const WATCH_PERIOD_MS = 5000;
-/** Each step of a stop. */
-const STOP_STEP_MS = 3000;
+/** Each of the three steps of a stop: what is in hand, the offsets, the group. */
+const STOP_STEP_MS = 1000;
 
 export class TopicIntake {
   readonly #options: TopicIntakeOptions;

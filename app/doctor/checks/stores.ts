@@ -5,8 +5,8 @@ import { type Finding, found } from "../findings.ts";
 import { sizeText } from "../units.ts";
 import { wayOut } from "../way-out.ts";
 
-/** Functional indexes came with it. */
-const MYSQL_VERSION_MIN = [8, 0, 13] as const;
+/** As appliers have them at their start. */
+const MYSQL_VERSION_MIN = [8, 0, 19] as const;
 const PACKET_BYTES_MIN = 16 * 1024 ** 2;
 
 const mysql: Check = {
@@ -44,6 +44,7 @@ const mysqlFindings = (facts: MysqlFacts): readonly Finding[] => {
 };
 
 const isOlder = (version: string): boolean => {
+  if (/maria/i.test(version)) return true;
   const parts = version.split(/[.-]/).map(Number);
   for (const [i, least] of MYSQL_VERSION_MIN.entries()) {
     const part = parts[i] || 0;

@@ -43,7 +43,9 @@ describe("POST /admin/v1/shards/{shard}/partitions", () => {
     const detail = "partitions are raised only";
     edge.router.respond = () => problemAnswer({ code: "invalid_request", detail });
     const response = await edge.send("POST", RAISE, { partitionCount: 1 });
-    expect([response.status, (await bodyOf(response)).detail]).toEqual([400, detail]);
+    expect(response.status).toBe(400);
+    const errors = [{ path: "partitionCount", reason: detail }];
+    expect(await response.json()).toMatchObject({ detail, errors });
   });
 
   test.each([

@@ -1,6 +1,7 @@
 /** What operators ask of one shard. Each may be asked again. */
 import { z } from "zod";
 import type { ShardName } from "../../../shards/domain/brands.ts";
+import type { Problem } from "../../../shards/domain/problem.ts";
 import type { Operation } from "../../../shards/protocol/operation.ts";
 import { invalidRequest, ORDER_BODY_BYTES_MAX, readJson } from "../body.ts";
 import type { Call } from "../call.ts";
@@ -40,12 +41,18 @@ const raisePartitions = async (edge: Edge, call: Call): Promise<Reply> => {
   return tell(edge, call, { kind: "raise_partitions", ...parsed.value });
 };
 
+/** What a shard refuses of a body that could be read is its one field. */
+const refused = (call: Call, problem: Problem): Reply =>
+  problem.code === "invalid_request"
+    ? problemReply(call.requestId, problem, [{ path: "partitionCount", reason: problem.detail }])
+    : problemReply(call.requestId, problem);
+
 const tell = async (edge: Edge, call: Call, operation: Operation): Promise<Reply> => {
   const shard = edge.router.shards.find((name) => name === call.pathId);
   if (shard === undefined) return noSuchShard(call, edge.router.shards);
   const asked = await ask(edge, call, shard, operation);
   if (asked.ok) return answerReply(call.requestId, asked.answer);
-  return problemReply(call.requestId, asked.problem);
+  return refused(call, asked.problem);
 };
 
 const noSuchShard = (call: Call, shards: readonly ShardName[]): Reply =>

@@ -1,22 +1,18 @@
 /** For tests: central stores on a database of their own, emptied before each test. */
 import { asc } from "drizzle-orm";
 import { drizzle } from "drizzle-orm/mysql2";
-import { createPool, type Pool } from "mysql2/promise";
-import type { OrderId } from "../../../shards/domain/brands.ts";
-import { systemClock } from "../../../shards/process/clock.ts";
-import { createLogger } from "../../../shards/process/logger.ts";
-import type { CentralFixture } from "../../../tests/support/central-suite.ts";
-import type { HistoryFixture } from "../../../tests/support/history-suite.ts";
-import {
-  type FreshDatabase,
-  freshDatabase,
-  servicesFromEnvironment,
-} from "../../../tests/support/services.ts";
-import type { OrderRow } from "../order-row.ts";
-import { openMysqlHistory } from "./mysql-history.ts";
-import { fromMysqlRow } from "./mysql-row.ts";
-import { orders, outcomes } from "./mysql-schema.ts";
-import { type MysqlStore, openMysqlStore } from "./mysql-store.ts";
+import { type Connection, createConnection, createPool, type Pool } from "mysql2/promise";
+import { openMysqlHistory } from "../../app/central/mysql/mysql-history.ts";
+import { fromMysqlRow } from "../../app/central/mysql/mysql-row.ts";
+import { orders, outcomes } from "../../app/central/mysql/mysql-schema.ts";
+import { type MysqlStore, openMysqlStore } from "../../app/central/mysql/mysql-store.ts";
+import type { OrderRow } from "../../app/central/order-row.ts";
+import type { OrderId } from "../../shards/domain/brands.ts";
+import { systemClock } from "../../shards/process/clock.ts";
+import { createLogger } from "../../shards/process/logger.ts";
+import type { CentralFixture } from "./central-suite.ts";
+import type { HistoryFixture } from "./history-suite.ts";
+import { type FreshDatabase, freshDatabase, servicesFromEnvironment } from "./services.ts";
 
 export const testLogger = createLogger("test", "silent");
 
@@ -43,6 +39,11 @@ export class TestDatabase {
   async run<Row = unknown>(sql: string): Promise<Row[]> {
     const [rows] = await this.#pool.query(sql);
     return rows as Row[];
+  }
+
+  /** A connection for a test that needs one of its own; the test ends it. */
+  connect(): Promise<Connection> {
+    return createConnection({ uri: this.url });
   }
 
   async empty(): Promise<void> {

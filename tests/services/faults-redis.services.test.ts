@@ -1,0 +1,78 @@
+/** Redis is killed under load: it is a cache, so nothing is refused for it. */
+import { afterAll, beforeAll, expect, test } from "bun:test";
+import { expectInCentral, expectKept } from "../support/ledger.ts";
+import { Load } from "../support/load.ts";
+import { endAll } from "../support/processes.ts";
+import { printedSeed } from "../support/random.ts";
+import { type Replicated, startReplicated } from "../support/replicated.ts";
+import { OwnServices, START_SERVICES_MS_MAX, servicesFromEnvironment } from "../support/services.ts";
+import { until } from "../support/until.ts";
+
+const TEST_MS_MAX = 90_000;
+const CONNECTIONS = 30;
+const BEFORE = 400;
+/** Far above what these connections can send. */
+const ORDERS_PER_SECOND = "100000";
+
+let own: OwnServices;
+let system: Replicated;
+
+beforeAll(async () => {
+  const { kafkaBrokers, mysqlUrl } = servicesFromEnvironment();
+  own = await OwnServices.start({ redis: true });
+  system = await startReplicated({
+    services: { kafkaBrokers, mysqlUrl, redisUrl: own.redisUrl },
+    settings: { RATE_LIMIT_PER_SECOND: ORDERS_PER_SECOND },
+  });
+}, START_SERVICES_MS_MAX);
+
+afterAll(async () => {
+  await endAll();
+  await system?.database.drop();
+  await own?.stop();
+}, START_SERVICES_MS_MAX);
+
+/** Counts that the api made by itself, because Redis did not answer. */
+const fallbacks = async (): Promise<number> => {
+  const text = await (await fetch(`${system.url}/metrics`)).text();
+  return Number(/^sluice_order_limit_fallbacks_total(?:\{.*\})? (\d+)$/m.exec(text)?.[1]);
+};
+
+test(
+  "killed, paused and back: no order is refused, the limits are counted in the api meanwhile",
+  async () => {
+    const seed = printedSeed("Redis killed");
+    const load = await Load.start({ url: system.url, seed, connections: CONNECTIONS });
+    await load.moreAcked(BEFORE);
+    expect(await fallbacks()).toBe(0);
+
+    await own.kill("redis");
+    await load.moreAcked(BEFORE);
+    const whileDead = await fallbacks();
+    expect(whileDead).toBeGreaterThan(0);
+    await own.up("redis");
+    await until("Redis counts again", TEST_MS_MAX, async () => {
+      const before = await fallbacks();
+      await load.moreAcked(BEFORE);
+      return (await fallbacks()) === before;
+    });
+
+    const beforePause = await fallbacks();
+    await own.pause("redis");
+    try {
+      await load.moreAcked(BEFORE);
+    } finally {
+      await own.resume("redis");
+    }
+    expect(await fallbacks()).toBeGreaterThan(beforePause);
+    await load.moreAcked(BEFORE);
+    await load.stop();
+
+    expect(load.interruptions).toEqual([]);
+    await system.expectExact(load);
+    await expectKept(system.url, load.orders);
+    // By the cached reads too: none is from before an order's end.
+    await expectInCentral(system.url, load.orders);
+  },
+  TEST_MS_MAX,
+);
