@@ -190,9 +190,10 @@ const operatorCommands = (program: Command): void => {
 
   define(program, "migrate", "brings the central store to this version's tables", ["dataDir"])
     .addHelpText("after", "\nA shard's file is brought to this version when its shard starts.")
-    .action(async (flags: Flags) => {
+    .option("--central-from <folder>", "move an embedded central store to MYSQL_URL")
+    .action(async (flags: Flags & { readonly centralFrom?: string }) => {
       const { migrate } = await import("./commands/migrate.ts");
-      console.log(migrate(load(flags, ["dataDir"]).config.dataDir));
+      console.log(await migrate(load(flags, ["dataDir"]).config, flags.centralFrom));
     });
 
   const all = Object.keys(settingFlags) as SettingFlag[];

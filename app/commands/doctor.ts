@@ -6,7 +6,7 @@ import { CENTRAL_FILE } from "../central/embedded/sqlite-file.ts";
 import type { Config } from "../config.ts";
 import { examine } from "../doctor/examine.ts";
 import type { Expected } from "../doctor/facts.ts";
-import { gatherFacts } from "../doctor/gather.ts";
+import { gatherFacts } from "../doctor/gather/gather-facts.ts";
 import { renderJson, renderText } from "../doctor/report.ts";
 import { loadKeys } from "../tokens/keys.ts";
 import { hostPort } from "./addresses.ts";

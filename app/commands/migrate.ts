@@ -1,12 +1,27 @@
+import { existsSync, renameSync } from "node:fs";
 import { join } from "node:path";
 import { systemClock } from "../../shards/process/clock.ts";
 import { reasonOf, UsageError } from "../../shards/process/failure.ts";
+import { createLogger } from "../../shards/process/logger.ts";
 import { CENTRAL_FILE, openForWriting } from "../central/embedded/sqlite-file.ts";
 import { migrateCentralFile } from "../central/migrate.ts";
+import { type CopyResult, copyCentral } from "../central/migrate-central.ts";
+import { openMysqlStore } from "../central/mysql/mysql-store.ts";
+import type { Config } from "../config.ts";
 import { prepareDataDir } from "./data-dir.ts";
 
-/** `sluice migrate`: the line to print. */
-export const migrate = (dataDir: string): string => {
+/** What is left of an embedded store that has moved, so that nobody goes on with it by mistake. */
+const MOVED_FILE = `${CENTRAL_FILE}.moved`;
+
+/** `sluice migrate`: the line to print. `centralFrom`: the data folder of the embedded store. */
+export const migrate = (config: Config, centralFrom: string | undefined): Promise<string> => {
+  if (centralFrom !== undefined) return moveCentral(config, centralFrom);
+  return config.mysqlUrl === undefined
+    ? Promise.resolve(migrateEmbedded(config.dataDir))
+    : migrateServer(config.mysqlUrl);
+};
+
+const migrateEmbedded = (dataDir: string): string => {
   prepareDataDir(dataDir);
   const file = join(dataDir, CENTRAL_FILE);
   const applied = migrateFile(file);
@@ -30,3 +45,38 @@ const migrateFile = (file: string): readonly string[] => {
     database.close();
   }
 };
+
+const migrateServer = async (url: string): Promise<string> => {
+  const store = await openMysqlStore(url, systemClock, createLogger("migrate", "error"));
+  await store.close();
+  return `MySQL is at this version's tables: central ${store.centralId}.`;
+};
+
+const moveCentral = async ({ mysqlUrl }: Config, dataDir: string): Promise<string> => {
+  if (mysqlUrl === undefined) {
+    throw new UsageError("--central-from needs MYSQL_URL (and KAFKA_BROKERS): where to move to.");
+  }
+  const file = join(dataDir, CENTRAL_FILE);
+  const moved = join(dataDir, MOVED_FILE);
+  if (!existsSync(file) && existsSync(moved)) {
+    return `${file} has been moved already; its copy is ${moved}.`;
+  }
+  const result = await copyCentral({
+    fromDataDir: dataDir,
+    url: mysqlUrl,
+    clock: systemClock,
+    onProgress: showProgress,
+  });
+  renameSync(file, moved);
+  return `${describe(result)}\nThe old file is ${moved}. Start the system with KAFKA_BROKERS and MYSQL_URL.`;
+};
+
+/** On a terminal; a log has the end. */
+const showProgress = ({ orders, outcomes }: { orders: number; outcomes: number }): void => {
+  if (process.stderr.isTTY) process.stderr.write(`\r${orders} orders, ${outcomes} refusals`);
+};
+
+const describe = ({ centralId, wasDone, copied }: CopyResult): string =>
+  `${process.stderr.isTTY ? "\n" : ""}Central ${centralId} ${wasDone ? "was" : "is"} on MySQL: ` +
+  `${copied.orders} orders, ${copied.outcomes} refusals, ${copied.cursors} cursors, ` +
+  `${copied.epochs} shards.`;

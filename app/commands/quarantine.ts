@@ -10,7 +10,7 @@ import {
 } from "../central/mysql/quarantine.ts";
 import type { StoppedStream } from "../central/store.ts";
 import type { Config } from "../config.ts";
-import { gatherEmbedded } from "../doctor/gather-embedded.ts";
+import { gatherEmbedded } from "../doctor/gather/gather-embedded.ts";
 import { wayOut } from "../doctor/way-out.ts";
 
 /** Raised when a field goes or changes its meaning. */

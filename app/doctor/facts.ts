@@ -1,4 +1,4 @@
-/** What was seen of the system, gathered by `gather*.ts` and judged by `checks/`. */
+/** What was seen of the system, gathered by `gather/` and judged by `checks/`. */
 import type { Stopped } from "../../shards/protocol/relay.ts";
 
 /** What one source gave, or a sentence on why it gave nothing. */

@@ -1,12 +1,12 @@
-/** `sluice doctor` and `sluice quarantine` against real services, in health and in sickness. */
+/** `sluice doctor` against real services, in health and in sickness. */
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { type Consumer, Kafka, logLevel } from "kafkajs";
 import { createConnection } from "mysql2/promise";
 import { openMysqlStore } from "../../app/central/mysql/mysql-store.ts";
-import type { QuarantinedRecord } from "../../app/central/store.ts";
 import { systemClock } from "../../shards/process/clock.ts";
 import { createLogger } from "../../shards/process/logger.ts";
-import { endAll, makeFolder, runProcess, SLUICE } from "../support/processes.ts";
+import { operatorOf } from "../support/doctor.ts";
+import { endAll, makeFolder } from "../support/processes.ts";
 import {
   type FreshDatabase,
   freshDatabase,
@@ -16,68 +16,13 @@ import {
   START_SERVICES_MS_MAX,
   servicesFromEnvironment,
 } from "../support/services.ts";
-import { type Dev, environmentOf, type Settings, startDev } from "../support/sluice.ts";
 import { until } from "../support/until.ts";
 
 const shared = servicesFromEnvironment();
-const dataDir = makeFolder();
+const { diagnose } = operatorOf(makeFolder());
 const TEST_MS_MAX = 60_000;
 /** What is asked is given 3 s, the age of the lag 3 s more; the rest is the start of a process. */
 const BOUND_MS = 12_000;
-
-interface Diagnosis {
-  readonly problems: number;
-  readonly checks: readonly {
-    readonly check: string;
-    readonly status: string;
-    readonly findings: readonly { readonly code: string; readonly what: string }[];
-  }[];
-  readonly lag: readonly {
-    readonly partition: number;
-    readonly records: number;
-    readonly ms: number;
-  }[];
-}
-
-const settingsOf = (topic: string): Settings => ({
-  KAFKA_TOPIC: topic,
-  KAFKA_GROUP_ID: topic,
-  PARTITION_COUNT: "2",
-});
-
-const storesOf = ({ kafkaBrokers, mysqlUrl, redisUrl }: Services): Settings => ({
-  KAFKA_BROKERS: kafkaBrokers.join(","),
-  MYSQL_URL: mysqlUrl,
-  REDIS_URL: redisUrl,
-});
-
-const sluice = (args: readonly string[], services: Services, topic = "none") =>
-  runProcess([...SLUICE, ...args, "--data-dir", dataDir], {
-    environment: environmentOf(settingsOf(topic), storesOf(services)),
-  });
-
-/** Where no api is. */
-const NOBODY = "http://127.0.0.1:9";
-
-/** Unless a url is given, beside a system of which nothing runs but its services. */
-const diagnose = async (services: Services, topic?: string, url = NOBODY) => {
-  const startedMs = performance.now();
-  const { exitCode, stdout } = await sluice(["doctor", "--json", "--api", url], services, topic);
-  const tookMs = performance.now() - startedMs;
-  const diagnosis = JSON.parse(stdout) as Diagnosis;
-  const findings = diagnosis.checks
-    .flatMap((line) => line.findings)
-    .filter(({ code }) => url !== NOBODY || code !== "api_unreachable");
-  const statusOf = (check: string) => diagnosis.checks.find((line) => line.check === check)?.status;
-  return {
-    exitCode,
-    diagnosis,
-    findings,
-    codes: findings.map(({ code }) => code),
-    statusOf,
-    tookMs,
-  };
-};
 
 afterAll(() => endAll(), TEST_MS_MAX);
 
@@ -219,178 +164,6 @@ describe("the topic, as doctor sees it", () => {
         await connection.query("DELETE FROM topic_position");
         await connection.end();
       }
-    },
-    TEST_MS_MAX,
-  );
-});
-
-describe("what was put aside", () => {
-  const topic = freshTopic("test-aside");
-  let database: FreshDatabase;
-  let services: Services;
-  let positions: () => Promise<unknown>;
-  let close: () => Promise<void>;
-
-  const recordAt = (offset: string, shard: string | null = null): QuarantinedRecord => ({
-    partition: 3,
-    offset,
-    shard,
-    epoch: shard === null ? null : 1,
-    seq: shard === null ? null : 8,
-    code: "unreadable",
-    detail: "no header version",
-    key: "BTCUSDT",
-    headers: "{}",
-    value: "not json",
-  });
-
-  beforeAll(async () => {
-    database = await freshDatabase(shared.mysqlUrl);
-    services = { ...shared, mysqlUrl: database.url };
-    const store = await openMysqlStore(database.url, systemClock, createLogger("test", "silent"));
-    await store.apply({
-      pushes: [],
-      positions: [{ partition: 3, nextOffset: "50" }],
-      quarantined: [recordAt("41"), recordAt("44", "shard2"), recordAt("47")],
-    });
-    positions = () => store.positions();
-    close = async () => store.close();
-  }, TEST_MS_MAX);
-
-  afterAll(async () => {
-    await close();
-    await database.drop();
-  }, TEST_MS_MAX);
-
-  const list = async () =>
-    JSON.parse((await sluice(["quarantine", "list", "--json"], services)).stdout);
-
-  test(
-    "is found, listed for people and for programs",
-    async () => {
-      const { codes } = await diagnose(services, topic);
-      expect(codes).toContain("records_quarantined");
-      const { stdout, exitCode } = await sluice(["quarantine", "list"], services);
-      expect(exitCode).toBe(0);
-      expect(stdout).toContain("partition 3, offset 44, of shard2, epoch 1, record 8: unreadable");
-      expect(stdout).toContain("`sluice quarantine retry --partition 3`");
-      expect(await list()).toMatchObject({
-        schema: 1,
-        stopped: [],
-        records: [
-          { partition: 3, offset: "41", key: "BTCUSDT", headers: "{}", value: "not json" },
-          { offset: "44", shard: "shard2" },
-          { offset: "47" },
-        ],
-      });
-    },
-    TEST_MS_MAX,
-  );
-
-  test(
-    "is read again from the first of a shard, then of all, then there is nothing",
-    async () => {
-      const retry = (...flags: string[]) =>
-        sluice(["quarantine", "retry", "--partition", "3", ...flags], services);
-      const ofShard = await retry("--shard", "shard2");
-      expect(ofShard.stdout).toContain("again from offset 44 (it was at 50); 2 taken out");
-      expect(ofShard.exitCode).toBe(0);
-      expect(await positions()).toEqual([{ partition: 3, nextOffset: "44" }]);
-      expect((await list()).records).toMatchObject([{ offset: "41" }]);
-
-      expect((await retry()).stdout).toContain("again from offset 41 (it was at 44)");
-      expect(await positions()).toEqual([{ partition: 3, nextOffset: "41" }]);
-
-      const again = await retry();
-      expect(again.exitCode).toBe(1);
-      expect(again.stdout).toContain("No such record of partition 3");
-      expect(await positions()).toEqual([{ partition: 3, nextOffset: "41" }]);
-    },
-    TEST_MS_MAX,
-  );
-});
-
-describe("beside a running system", () => {
-  const topic = freshTopic("test-system");
-  const kafka = new Kafka({ brokers: [...shared.kafkaBrokers], logLevel: logLevel.NOTHING });
-  let database: FreshDatabase;
-  let services: Services;
-  let dev: Dev;
-
-  beforeAll(async () => {
-    database = await freshDatabase(shared.mysqlUrl);
-    services = { ...shared, mysqlUrl: database.url };
-    dev = await startDev({ dataDir, settings: settingsOf(topic), stores: storesOf(services) });
-  }, TEST_MS_MAX);
-
-  afterAll(async () => {
-    await dev.stop();
-    const admin = kafka.admin();
-    await admin.connect();
-    await admin.deleteTopics({ topics: [topic] });
-    await admin.disconnect();
-    await database.drop();
-  }, TEST_MS_MAX);
-
-  const list = async () =>
-    JSON.parse((await sluice(["quarantine", "list", "--json"], services)).stdout);
-
-  test(
-    "finds nothing but that there is one broker",
-    async () => {
-      const seen = await until("the applier reads the topic", TEST_MS_MAX, async () => {
-        const one = await diagnose(services, topic, dev.url);
-        return one.statusOf("consumers") === "ok" && one;
-      });
-      expect(seen.codes).toEqual(["single_broker"]);
-      expect(seen.exitCode).toBe(0);
-      expect(seen.diagnosis.checks.filter(({ status }) => status === "skipped")).toEqual([]);
-    },
-    TEST_MS_MAX,
-  );
-
-  test(
-    "finds a stranger's record, which a retry makes the appliers read again",
-    async () => {
-      const producer = kafka.producer();
-      await producer.connect();
-      await producer.send({ topic, messages: [{ partition: 1, key: "k", value: "not of ours" }] });
-      await producer.disconnect();
-      const [first] = await until("it is put aside", TEST_MS_MAX, async () => {
-        const { records } = await list();
-        return records.length === 1 && records;
-      });
-      expect(first).toMatchObject({ partition: 1, shard: null, value: "not of ours" });
-      const { codes, exitCode } = await diagnose(services, topic, dev.url);
-      expect(codes).toEqual(["single_broker", "records_quarantined"]);
-      expect(exitCode).toBe(0);
-
-      const retried = await sluice(["quarantine", "retry", "--partition", "1"], services);
-      expect(retried.exitCode).toBe(0);
-      const [again] = await until("it is put aside again", TEST_MS_MAX, async () => {
-        const { records } = await list();
-        return records.length === 1 && records;
-      });
-      expect(again.offset).toBe(first.offset);
-      expect(again.quarantinedAt).toBeGreaterThan(first.quarantinedAt);
-    },
-    TEST_MS_MAX,
-  );
-
-  test(
-    "a retry is noticed too by an applier that has read nothing yet",
-    async () => {
-      await dev.kill("applier").recovered();
-      await until("the applier reads the topic", TEST_MS_MAX, async () => {
-        return (await diagnose(services, topic, dev.url)).statusOf("consumers") === "ok";
-      });
-      const [before] = (await list()).records;
-      await sluice(["quarantine", "retry", "--partition", "1"], services);
-      const [after] = await until("it is put aside again", 20_000, async () => {
-        const { records } = await list();
-        return records.length === 1 && records;
-      });
-      expect(after.offset).toBe(before.offset);
     },
     TEST_MS_MAX,
   );

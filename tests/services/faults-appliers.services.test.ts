@@ -15,6 +15,8 @@ const TEST_MS_MAX = LONG ? 30 * 60_000 : 120_000;
 const KILLS = LONG ? 20 : 4;
 const REBALANCES = LONG ? 12 : 3;
 const CONNECTIONS = 30;
+/** A few hundred requests a second. */
+const PAUSE_OF_CLIENT_MS = 50;
 const BEFORE = 300;
 const BETWEEN = 100;
 /** A dead member keeps its partitions for 10 s; then the next one goes on. */
@@ -40,6 +42,7 @@ const start = async (what: string, options: { appliers?: number; partitions?: nu
     url: system.url,
     seed: printedSeed(what),
     connections: CONNECTIONS,
+    pauseMs: PAUSE_OF_CLIENT_MS,
   });
   loads.push(load);
   await load.moreAcked(BEFORE);

@@ -75,8 +75,8 @@ test(
     });
     await load.moreAcked(SOME);
     await system.settled();
-    const applier = system.dev.pidOf("applier") ?? 0;
-    process.kill(applier, "SIGSTOP");
+    expect(system.applierPort).toBeGreaterThan(0);
+    process.kill(system.dev.pidOf("applier") ?? 0, "SIGSTOP");
     const byHand = new HandOrders(system.url);
     const kept = await byHand.place("in-the-lost-end", "replicated");
     expect(kept).toMatchObject({ status: 201, durability: "replicated" });

@@ -10,6 +10,8 @@ import { until } from "../support/until.ts";
 
 const TEST_MS_MAX = 90_000;
 const CONNECTIONS = 30;
+/** A few hundred requests a second. */
+const PAUSE_OF_CLIENT_MS = 50;
 const BEFORE = 400;
 /** Far above what these connections can send. */
 const ORDERS_PER_SECOND = "100000";
@@ -42,7 +44,12 @@ test(
   "killed, paused and back: no order is refused, the limits are counted in the api meanwhile",
   async () => {
     const seed = printedSeed("Redis killed");
-    const load = await Load.start({ url: system.url, seed, connections: CONNECTIONS });
+    const load = await Load.start({
+      url: system.url,
+      seed,
+      connections: CONNECTIONS,
+      pauseMs: PAUSE_OF_CLIENT_MS,
+    });
     await load.moreAcked(BEFORE);
     expect(await fallbacks()).toBe(0);
 

@@ -15,6 +15,7 @@ import {
   START_MS_MAX,
   startDev,
 } from "./sluice.ts";
+import { until } from "./until.ts";
 
 /** On a busy machine, with a broker that has just come back and a group that forms again. */
 export const SETTLED_MS_MAX = 90_000;
@@ -59,6 +60,7 @@ export class Replicated {
   readonly appliers: ExtraApplier[] = [];
   #dev: Dev;
   #operator: Client;
+  #applierPort: number | undefined;
 
   private constructor(
     parts: Pick<Replicated, "dataDir" | "topic" | "database" | "settings" | "stores">,
@@ -119,7 +121,19 @@ export class Replicated {
 
   /** Kills a part with -9; `recovered` waits until a new one serves. */
   kill(part: Part): { recovered(): Promise<void> } {
-    return this.#dev.kill(part);
+    const { recovered } = this.#dev.kill(part);
+    if (part !== "applier") return { recovered };
+    return { recovered: () => recovered().then(() => this.#applierServes()) };
+  }
+
+  async #applierServes(): Promise<void> {
+    const health = `http://127.0.0.1:${this.applierPort}/healthz`;
+    await until("the applier serves", START_MS_MAX, () =>
+      fetch(health).then(
+        ({ ok }) => ok,
+        () => false,
+      ),
+    );
   }
 
   /** `sluice applier` beside `dev`'s own; it serves its door when this resolves. */
@@ -152,10 +166,8 @@ export class Replicated {
 
   /** Where `dev`'s own applier has `/metrics`; it keeps the port over restarts. */
   get applierPort(): number {
-    const pid = this.#dev.pidOf("applier");
-    if (pid === undefined) throw new Error("the applier does not run");
-    const environment = readFileSync(`/proc/${pid}/environ`, "utf8");
-    return Number(/SLUICE_APPLIER_LISTEN=[^\0]*:(\d+)/.exec(environment)?.[1]);
+    this.#applierPort ??= applierPortOf(this.#dev);
+    return this.#applierPort;
   }
 
   /** A metric of all live appliers, added up over appliers and labels; since their last start. */
@@ -205,10 +217,18 @@ export class Replicated {
   /** Starts `dev` again on the same files, topic and database. */
   async up(flags: readonly string[] = []): Promise<void> {
     const { dataDir, settings, stores } = this;
+    this.#applierPort = undefined;
     this.#dev = await startDev({ dataDir, settings, stores, flags });
     this.#operator = await clientOf(this.#dev.url, OPERATOR);
   }
 }
+
+const applierPortOf = (dev: Dev): number => {
+  const pid = dev.pidOf("applier");
+  if (pid === undefined) throw new Error("the applier does not run");
+  const environment = readFileSync(`/proc/${pid}/environ`, "utf8");
+  return Number(/SLUICE_APPLIER_LISTEN=[^\0]*:(\d+)/.exec(environment)?.[1]);
+};
 
 export const startReplicated = (options: ReplicatedOptions): Promise<Replicated> =>
   Replicated.start(options);

@@ -206,7 +206,7 @@ describe("verify", () => {
       "an acceptance altered in the shard's journal",
       "shard1.sqlite",
       `UPDATE journal SET value = replace(value, '"quantity":"0.010"', '"quantity":"0.020"')
-        WHERE commit_seq = (SELECT min(commit_seq) FROM journal WHERE type = 0 AND ${CHANGED_LATER})`,
+        WHERE commit_seq = (SELECT max(commit_seq) FROM journal WHERE type = 0 AND ${CHANGED_LATER})`,
       ["record_altered", "acceptance_differs"],
     ],
     [

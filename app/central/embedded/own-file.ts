@@ -4,11 +4,8 @@ import type { Clock } from "../../../shards/process/clock.ts";
 import { codeOf, OperatingError, reasonOf, UsageError } from "../../../shards/process/failure.ts";
 import type { FileLock } from "../../../shards/process/file-lock.ts";
 import type { CentralStore } from "../store.ts";
-import { CENTRAL_FILE, lockCentral } from "./sqlite-file.ts";
+import { CENTRAL_FILE, CENTRAL_LOCK, lockCentral } from "./sqlite-file.ts";
 import { openSqliteStore } from "./sqlite-store.ts";
-
-/** Beside the central file: who owns it. */
-const CENTRAL_LOCK = "central.lock";
 
 /** The file's path in a data folder; history is read there. */
 export const centralFileOf = (dataDir: string): string => join(dataDir, CENTRAL_FILE);

@@ -146,7 +146,8 @@ describe("a connection that breaks", () => {
     const waiting = first()
       .apply(intakeOf(push))
       .catch((error: unknown) => error);
-    await killWaiting(database).finally(release);
+    await killWaiting(database);
+    await release();
     expect(await waiting).toMatchObject(retryable);
     expect(await first().apply(intakeOf(push))).toMatchObject([{ applied: 1 }]);
   });
@@ -157,8 +158,8 @@ describe("a connection that breaks", () => {
     const release = await holdCursors(database);
     const failure = await first()
       .apply(intakeOf(push))
-      .catch((error: unknown) => error)
-      .finally(release);
+      .catch((error: unknown) => error);
+    await release();
     expect(failure).toMatchObject({ ...retryable, cause: { errno: 1205 } });
     expect(await first().apply(intakeOf(push))).toMatchObject([{ applied: 1 }]);
   });
@@ -176,7 +177,7 @@ const holdCursors = async (on: TestDatabase): Promise<() => Promise<void>> => {
 };
 
 /** Kills the connection that waits for a lock, as soon as one does. */
-const killWaiting = (on: TestDatabase): Promise<void> =>
+const killWaiting = (on: TestDatabase): Promise<boolean> =>
   until("a connection waits for a lock", 20_000, async () => {
     const [waiting] = await on.run<{ id: number }>(
       `SELECT trx_mysql_thread_id AS id FROM information_schema.innodb_trx JOIN

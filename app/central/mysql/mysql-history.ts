@@ -1,5 +1,5 @@
 /** History from the central MySQL. Whatever walks many orders walks them on the server. */
-import { and, desc, eq, gte, lt, lte, or, type SQL, sql } from "drizzle-orm";
+import { and, DrizzleQueryError, desc, eq, gte, lt, lte, or, type SQL, sql } from "drizzle-orm";
 import { drizzle, type MySqlRemoteDatabase } from "drizzle-orm/mysql-proxy";
 import { createPool, type Pool } from "mysql2/promise";
 import type {
@@ -103,7 +103,8 @@ class MysqlHistory implements OrderHistory {
       .from(orders, { forceIndex })
       .where(where)
       .orderBy(desc(orders.createdAt), desc(orders.orderId))
-      .limit(limit);
+      .limit(limit)
+      .catch((error: unknown) => this.#fail(error));
     return rows.map((row) => ({
       text: renderOrderRow(fromMysqlRow(row)),
       place: { createdAt: row.createdAt, orderId: row.orderId },
@@ -111,21 +112,23 @@ class MysqlHistory implements OrderHistory {
   }
 
   async #ask(statement: string, values: unknown[]): Promise<unknown[]> {
-    try {
-      const [rows] = await this.#pool.query({
-        sql: statement,
-        values,
-        rowsAsArray: true,
-        timeout: QUERY_MS_MAX,
-      });
-      return rows as unknown[];
-    } catch (error) {
-      throw new OperatingError(
-        "central_unavailable",
-        `read ${this.#shown}: ${describe(error)}; the applier makes and fills its tables`,
-        { retryable: true, cause: error },
-      );
-    }
+    const [rows] = await this.#pool.query({
+      sql: statement,
+      values,
+      rowsAsArray: true,
+      timeout: QUERY_MS_MAX,
+    });
+    return rows as unknown[];
+  }
+
+  /** drizzle hides the reason behind the whole statement. */
+  #fail(error: unknown): never {
+    const cause = error instanceof DrizzleQueryError ? error.cause : error;
+    throw new OperatingError(
+      "central_unavailable",
+      `read ${this.#shown}: ${describe(cause)}; the applier makes and fills its tables`,
+      { retryable: true, cause },
+    );
   }
 }
 

@@ -37,9 +37,10 @@ export interface QuarantineEntry extends Omit<QuarantinedRecord, "offset"> {
   readonly quarantinedAt: number;
 }
 
-export interface MysqlStore extends TopicStore {
+export interface MysqlStore extends Omit<TopicStore, "close"> {
   /** The oldest first, `limit` at most. */
   quarantined(limit: number): Promise<readonly QuarantineEntry[]>;
+  /** Resolves when the server has been told; until then the process does not end by itself. */
   close(): Promise<void>;
 }
 

@@ -1,7 +1,7 @@
 /** Reads the embedded central store beside its applier: short reads on a connection of its own. */
 import { existsSync } from "node:fs";
-import { openForReading } from "../central/embedded/sqlite-file.ts";
-import type { CentralFacts, StoppedFacts } from "./facts.ts";
+import { openForReading } from "../../central/embedded/sqlite-file.ts";
+import type { CentralFacts, StoppedFacts } from "../facts.ts";
 
 /** null: there is no such file. Throws SQLite's error when it can't be read. */
 export const gatherEmbedded = async (file: string): Promise<CentralFacts | null> => {

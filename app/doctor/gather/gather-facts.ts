@@ -2,11 +2,10 @@
  * Asks everything at once. Each source has a time of its own, so that one that hangs costs no more
  * than that and hides nothing of the others.
  */
-import { systemClock } from "../../shards/process/clock.ts";
-import { OperatingError } from "../../shards/process/failure.ts";
-import type { KafkaSettings } from "../../shards/process/kafka.ts";
-import type { Logger } from "../../shards/process/logger.ts";
-import { askHttp } from "./ask-http.ts";
+import { systemClock } from "../../../shards/process/clock.ts";
+import { OperatingError } from "../../../shards/process/failure.ts";
+import type { KafkaSettings } from "../../../shards/process/kafka.ts";
+import type { Logger } from "../../../shards/process/logger.ts";
 import type {
   BrokerFacts,
   CentralFacts,
@@ -14,7 +13,8 @@ import type {
   Facts,
   Gathered,
   PartitionLag,
-} from "./facts.ts";
+} from "../facts.ts";
+import { askHttp } from "./ask-http.ts";
 import { gatherApi } from "./gather-api.ts";
 import { agesBehind, type BrokerSources, gatherBroker, recordsBehind } from "./gather-broker.ts";
 import { gatherEmbedded } from "./gather-embedded.ts";

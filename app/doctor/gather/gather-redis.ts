@@ -1,9 +1,9 @@
-import { systemClock } from "../../shards/process/clock.ts";
-import { OperatingError, reasonOf } from "../../shards/process/failure.ts";
-import type { Logger } from "../../shards/process/logger.ts";
-import { createRegistry } from "../../shards/process/metrics.ts";
-import { openRedis } from "../cache/redis.ts";
-import type { RedisFacts } from "./facts.ts";
+import { systemClock } from "../../../shards/process/clock.ts";
+import { OperatingError, reasonOf } from "../../../shards/process/failure.ts";
+import type { Logger } from "../../../shards/process/logger.ts";
+import { createRegistry } from "../../../shards/process/metrics.ts";
+import { openRedis } from "../../cache/redis.ts";
+import type { RedisFacts } from "../facts.ts";
 
 /** Waits for the first attempt only. */
 export const gatherRedis = async (url: string, logger: Logger): Promise<RedisFacts> => {

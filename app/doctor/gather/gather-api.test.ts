@@ -1,7 +1,7 @@
 import { afterEach, describe, expect, test } from "bun:test";
 import type { Server } from "bun";
-import { systemClock } from "../../shards/process/clock.ts";
-import { UsageError } from "../../shards/process/failure.ts";
+import { systemClock } from "../../../shards/process/clock.ts";
+import { UsageError } from "../../../shards/process/failure.ts";
 import { gatherApi } from "./gather-api.ts";
 import { within } from "./within.ts";
 

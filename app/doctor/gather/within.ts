@@ -1,5 +1,5 @@
-import { reasonOf } from "../../shards/process/failure.ts";
-import type { Gathered } from "./facts.ts";
+import { reasonOf } from "../../../shards/process/failure.ts";
+import type { Gathered } from "../facts.ts";
 
 /** What a source gives, or why not; never later than `msMax`, and never an exception. */
 export const within = async <T>(

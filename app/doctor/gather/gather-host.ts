@@ -1,9 +1,9 @@
 /** What this host says without asking anybody. */
 import { Database } from "bun:sqlite";
 import { accessSync, constants, statfsSync, statSync } from "node:fs";
-import { codeOf, reasonOf, UsageError } from "../../shards/process/failure.ts";
-import { requireSqliteVersion, sqliteVersion } from "../../shards/store/open.ts";
-import type { FolderFacts, HostFacts } from "./facts.ts";
+import { codeOf, reasonOf, UsageError } from "../../../shards/process/failure.ts";
+import { requireSqliteVersion, sqliteVersion } from "../../../shards/store/open.ts";
+import type { FolderFacts, HostFacts } from "../facts.ts";
 
 export interface HostSources {
   readonly dataDir: string;

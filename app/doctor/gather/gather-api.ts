@@ -3,10 +3,10 @@
  * not say is null, and what is new in it is left alone.
  */
 import { z } from "zod";
-import { systemClock } from "../../shards/process/clock.ts";
-import { OperatingError, reasonOf } from "../../shards/process/failure.ts";
+import { systemClock } from "../../../shards/process/clock.ts";
+import { OperatingError, reasonOf } from "../../../shards/process/failure.ts";
+import type { ApiFacts, ClockReading, ShardFacts, TokenFacts } from "../facts.ts";
 import { askHttp } from "./ask-http.ts";
-import type { ApiFacts, ClockReading, ShardFacts, TokenFacts } from "./facts.ts";
 
 export interface ApiSources {
   readonly apiUrl: string;

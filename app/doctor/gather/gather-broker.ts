@@ -1,10 +1,10 @@
 /** Asks the broker about the topic and the appliers' group, and how old what waits is. */
 import { type Admin, ConfigResourceTypes } from "kafkajs";
-import { systemClock } from "../../shards/process/clock.ts";
-import { type KafkaSettings, kafkaClient } from "../../shards/process/kafka.ts";
-import type { Logger } from "../../shards/process/logger.ts";
-import { topicFacts } from "../central/topic/topic-admin.ts";
-import type { BrokerFacts, PartitionLag } from "./facts.ts";
+import { systemClock } from "../../../shards/process/clock.ts";
+import { type KafkaSettings, kafkaClient } from "../../../shards/process/kafka.ts";
+import type { Logger } from "../../../shards/process/logger.ts";
+import { topicFacts } from "../../central/topic/topic-admin.ts";
+import type { BrokerFacts, PartitionLag } from "../facts.ts";
 
 export interface BrokerSources {
   readonly kafka: KafkaSettings;

@@ -1,4 +1,4 @@
-import { codeOf, OperatingError } from "../../shards/process/failure.ts";
+import { codeOf, OperatingError } from "../../../shards/process/failure.ts";
 
 /** As `fetch`; a server that is not there is said in a few words. */
 export const askHttp = async (

@@ -1,12 +1,12 @@
 /** Asks MySQL how it keeps commits, and central's tables how streams and topic stand. */
-import { systemClock } from "../../shards/process/clock.ts";
-import { invariant } from "../../shards/process/failure.ts";
+import { systemClock } from "../../../shards/process/clock.ts";
+import { invariant } from "../../../shards/process/failure.ts";
 import {
   type MysqlConnection,
   MysqlPool,
   readMysqlUrl,
-} from "../central/mysql/mysql-connection.ts";
-import type { CentralFacts, ClockReading, MysqlFacts, StoppedFacts } from "./facts.ts";
+} from "../../central/mysql/mysql-connection.ts";
+import type { CentralFacts, ClockReading, MysqlFacts, StoppedFacts } from "../facts.ts";
 
 export interface MysqlSeen {
   readonly mysql: MysqlFacts;
