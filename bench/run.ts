@@ -12,6 +12,7 @@ import type { OutcomesOptions } from "./outcomes/options.ts";
 import { benchOutcomes } from "./outcomes/outcomes.ts";
 import { type ReplicationOptions, STEPS, type Step } from "./replication/options.ts";
 import { benchReplication } from "./replication/replication.ts";
+import { benchRetention } from "./retention/retention.ts";
 import type { StartOptions } from "./start/options.ts";
 import { benchStart } from "./start/start.ts";
 import type { BenchOptions } from "./support/options.ts";
@@ -174,6 +175,13 @@ define(program, "replication", "the way through broker and MySQL against a bare 
   .action((flags: ReplicationFlags) =>
     perform(flags, () => benchReplication(replicationOptions(flags))),
   );
+
+define(program, "retention", "the size of a shard's file while 5,000,000 orders come and go")
+  .option("--orders <count>", "orders (5,000,000)", positive)
+  .action((flags: Flags & { readonly orders?: number }) => {
+    const orders = flags.orders ?? (flags.quick ? 500_000 : 5_000_000);
+    return perform(flags, () => benchRetention({ ...common(flags), orders }));
+  });
 
 define(program, "all", "every benchmark, one after the other", { isDefault: true }).action(
   async (flags: Flags) => {

@@ -125,6 +125,9 @@ export class Shard {
     this.#metrics.watch(registry, {
       queue: () => this.#writer.waiting,
       openOrders: () => this.#state.openCount,
+      replicatedCommitSeq: () => this.#progress.replicatedCommitSeq,
+      backlogRecords: () => this.#progress.backlogRecords,
+      backlogSeconds: () => this.#progress.backlogMs(clock.now()) / 1000,
       centralLagRecords: () => this.#progress.lagRecords,
       centralLagSeconds: () => this.#progress.lagMs(clock.now()) / 1000,
       walBytes: () => this.#sizes.walBytes,

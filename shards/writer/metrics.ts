@@ -5,6 +5,9 @@ import type { BatchCounts } from "./batch.ts";
 export interface WriterGauges {
   readonly queue: () => number;
   readonly openOrders: () => number;
+  readonly replicatedCommitSeq: () => number;
+  readonly backlogRecords: () => number;
+  readonly backlogSeconds: () => number;
   readonly centralLagRecords: () => number;
   readonly centralLagSeconds: () => number;
   readonly walBytes: () => number;
@@ -70,6 +73,13 @@ export class WriterMetrics {
       });
     gauge("sluice_intake_queue_commands", "Commands that wait for their batch", gauges.queue);
     gauge("sluice_open_orders", "Open orders in memory", gauges.openOrders);
+    gauge(
+      "sluice_relay_commit_seq",
+      "The last record that is safe where it was sent; its rate is records a second",
+      gauges.replicatedCommitSeq,
+    );
+    gauge("sluice_relay_backlog_records", "Records not yet sent", gauges.backlogRecords);
+    gauge("sluice_relay_backlog_seconds", "Age of the oldest of them", gauges.backlogSeconds);
     gauge("sluice_central_lag_records", "Records central lacks", gauges.centralLagRecords);
     gauge("sluice_central_lag_seconds", "Age of the oldest of them", gauges.centralLagSeconds);
     gauge("sluice_wal_bytes", "Size of the write-ahead log's file", gauges.walBytes);

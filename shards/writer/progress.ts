@@ -76,6 +76,10 @@ export class ProgressTracker {
     return Math.max(0, this.#valueBytes - this.#watermarks.appliedValueBytes);
   }
 
+  get replicatedCommitSeq(): number {
+    return this.#replicatedCommitSeq;
+  }
+
   /** Committed records that the broker, or without one central, has not acknowledged. */
   get backlogRecords(): number {
     return Math.max(0, this.#state.commitSeq - this.#replicatedCommitSeq);

@@ -72,7 +72,8 @@ test.each([...cases])(
       refusal = await orders.place(`during-${n}`);
     }
     expect(refusal).toMatchObject({ status: 503, code: "replication_backlog" });
-    expect(orders.orders.length - BEFORE).toBeLessThanOrEqual(fit);
+    // The one that passes the limit was still decided before it.
+    expect(orders.orders.length - BEFORE).toBeLessThanOrEqual(fit + 1);
     expect(orders.orders.length - BEFORE).toBeGreaterThan(fit / 4);
     for (const order of orders.orders.slice(0, BEFORE)) {
       expect(await orders.cancel(order)).toBe(200);

@@ -16,7 +16,7 @@ const LONG = process.env.SLUICE_TEST_LONG === "1";
 const TEST_MS_MAX = LONG ? 20 * 60_000 : 240_000;
 const CONNECTIONS = 24;
 /** Together a few hundred requests a second: the broker starts beside them on the same machine. */
-const REST_MS = 60;
+const PAUSE_OF_CLIENT_MS = 60;
 const BROKER_KILLS = LONG ? 5 : 1;
 const PAUSE_MS = LONG ? 30_000 : 8000;
 const WRITER_KILLS = LONG ? 20 : 4;
@@ -46,7 +46,7 @@ const startLoad = async (seed: number): Promise<Load> => {
     url: system.url,
     seed,
     connections: CONNECTIONS,
-    restMs: REST_MS,
+    pauseMs: PAUSE_OF_CLIENT_MS,
   });
   sent.push(load);
   await load.moreAcked(SOME);

@@ -17,7 +17,7 @@ import { until } from "../support/until.ts";
 const TEST_MS_MAX = 180_000;
 const STEP_MS_MAX = 60_000;
 const CONNECTIONS = 24;
-const REST_MS = 60;
+const PAUSE_OF_CLIENT_MS = 60;
 const SOME = 300;
 const PARTITIONS = 10;
 
@@ -71,7 +71,7 @@ test(
       url: system.url,
       seed,
       connections: CONNECTIONS,
-      restMs: REST_MS,
+      pauseMs: PAUSE_OF_CLIENT_MS,
     });
     await load.moreAcked(SOME);
     await system.settled();

@@ -19,7 +19,7 @@ const TEST_MS_MAX = LONG ? 20 * 60_000 : 240_000;
 const KILLS = LONG ? 6 : 1;
 const CONNECTIONS = 24;
 /** Three brokers and the system share the machine. */
-const REST_MS = 100;
+const PAUSE_OF_CLIENT_MS = 100;
 const SOME = 300;
 const REPLICATED_MS_MAX = 60_000;
 
@@ -70,7 +70,7 @@ test(
       url: system.url,
       seed,
       connections: CONNECTIONS,
-      restMs: REST_MS,
+      pauseMs: PAUSE_OF_CLIENT_MS,
     });
     const byHand = new HandOrders(system.url);
     for (let kill = 1; kill <= KILLS; kill++) {

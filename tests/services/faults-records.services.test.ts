@@ -3,6 +3,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, test } from "bun:test
 import type { Message } from "kafkajs";
 import { chainHash } from "../../shards/protocol/record.ts";
 import { encodeTopicRecord, type TopicRecord } from "../../shards/protocol/topic.ts";
+import { expectReplays } from "../support/ledger.ts";
 import { Load } from "../support/load.ts";
 import { endAll } from "../support/processes.ts";
 import { printedSeed } from "../support/random.ts";
@@ -141,6 +142,41 @@ describe("under load", () => {
       await system.expectExact(loads);
       const gap = { code: "gap", partition: early.partition, seq: early.seq + 1 };
       expect(await system.quarantine()).toContainEqual(expect.objectContaining(gap));
+    },
+    TEST_MS_MAX,
+  );
+
+  test(
+    "a shard's disk is lost and restored: what its former life still sends is refused",
+    async () => {
+      const before = await startLoad("before the disk is lost");
+      await before.stop();
+      await system.expectExact(loads);
+      const last = system.bridge.passed.findLast(({ key }) => key === SYMBOL);
+      if (last === undefined) throw new Error("no record has passed");
+
+      await system.loseDisk();
+      const load = await startLoad("after the disk was restored");
+      const { epoch, partition, seq, value, hash } = last;
+      const late = { ...last, seq: seq + 1, commitSeq: last.commitSeq + 1000, prevHash: hash };
+      const sent = { ...late, hash: chainHash(hash, value) };
+      await system.bridge.add(partition, encodeTopicRecord(sent, last.generation));
+      const finding = { epoch, partition, code: "old_epoch" };
+      await until("it is put aside", FOUND_MS_MAX, async () => {
+        return (await system.quarantine()).some(({ code }) => code === finding.code);
+      });
+      expect((await system.quarantine()).at(-1)).toMatchObject({ ...finding, seq: seq + 1, value });
+      expect(await system.stoppedStreams()).toEqual([finding]);
+      expect(await system.stoppedStreamsMetric()).toBe(1);
+
+      await load.moreAcked(AFTER);
+      await load.stop();
+      expect((await system.cursorOf(partition)).epoch).toBe(epoch + 1);
+      await system.expectExact(loads);
+      await expectReplays(
+        system.url,
+        loads.flatMap(({ orders }) => orders),
+      );
     },
     TEST_MS_MAX,
   );

@@ -5,7 +5,11 @@ import { Load } from "../support/load.ts";
 import { endAll } from "../support/processes.ts";
 import { printedSeed } from "../support/random.ts";
 import { type Replicated, startReplicated } from "../support/replicated.ts";
-import { OwnServices, START_SERVICES_MS_MAX, servicesFromEnvironment } from "../support/services.ts";
+import {
+  OwnServices,
+  START_SERVICES_MS_MAX,
+  servicesFromEnvironment,
+} from "../support/services.ts";
 import { until } from "../support/until.ts";
 
 const TEST_MS_MAX = 90_000;

@@ -121,6 +121,7 @@ describe("what was put aside", () => {
 describe("beside a running system", () => {
   const topic = freshTopic("test-system");
   const kafka = new Kafka({ brokers: [...shared.kafkaBrokers], logLevel: logLevel.NOTHING });
+  const admin = kafka.admin();
   let database: FreshDatabase;
   let services: Services;
   let dev: Dev;
@@ -128,17 +129,22 @@ describe("beside a running system", () => {
   beforeAll(async () => {
     database = await freshDatabase(shared.mysqlUrl);
     services = { ...shared, mysqlUrl: database.url };
+    await admin.connect();
     dev = await startDev({ dataDir, settings: settingsOf(topic), stores: storesOf(services) });
   }, TEST_MS_MAX);
 
   afterAll(async () => {
     await dev.stop();
-    const admin = kafka.admin();
-    await admin.connect();
     await admin.deleteTopics({ topics: [topic] });
     await admin.disconnect();
     await database.drop();
   }, TEST_MS_MAX);
+
+  const membersOf = async (groupId: string): Promise<readonly string[]> => {
+    const { groups } = await admin.describeGroups([groupId]);
+    const [group] = groups;
+    return group?.state === "Stable" ? group.members.map(({ memberId }) => memberId) : [];
+  };
 
   test(
     "finds nothing but that there is one broker",
@@ -176,8 +182,8 @@ describe("beside a running system", () => {
         const records = await list(services);
         return records.length === 1 && records;
       });
-      expect(again.offset).toBe(first.offset);
-      expect(again.quarantinedAt).toBeGreaterThan(first.quarantinedAt);
+      expect(again?.offset).toBe(first?.offset ?? "");
+      expect(again?.quarantinedAt).toBeGreaterThan(first?.quarantinedAt ?? 0);
     },
     TEST_MS_MAX,
   );
@@ -185,9 +191,12 @@ describe("beside a running system", () => {
   test(
     "a retry is noticed too by an applier that has read nothing yet",
     async () => {
+      const killed = await membersOf(topic);
       await dev.kill("applier").recovered();
-      await until("the applier reads the topic", TEST_MS_MAX, async () => {
-        return (await diagnose(services, topic, dev.url)).statusOf("consumers") === "ok";
+      // The group counts on a dead member for a while.
+      await until("another applier has the topic", TEST_MS_MAX, async () => {
+        const members = await membersOf(topic);
+        return members.length > 0 && members.every((member) => !killed.includes(member));
       });
       const [before] = await list(services);
       await sluice(["quarantine", "retry", "--partition", "1"], services);
@@ -195,7 +204,7 @@ describe("beside a running system", () => {
         const records = await list(services);
         return records.length === 1 && records;
       });
-      expect(after.offset).toBe(before.offset);
+      expect(after?.offset).toBe(before?.offset ?? "");
     },
     TEST_MS_MAX,
   );

@@ -8,6 +8,7 @@ import {
   type Started,
   startProcess,
 } from "./processes.ts";
+import { storesOf } from "./stores.ts";
 import { until } from "./until.ts";
 
 export const JWT_SECRET = "a-secret-of-the-contract-tests-only-0123456789";
@@ -23,8 +24,9 @@ export class System {
   /** `dev`, with `settings` on top of a fixed secret for tokens; ready when this resolves. */
   static async start(settings: Readonly<Record<string, string>> = {}, command = "dev") {
     const folder = makeFolder();
+    const stores = await storesOf(folder);
     const started = startProcess([...SLUICE, command, "--port", "0", "--data-dir", folder], {
-      environment: environmentWith({ SLUICE_JWT_SECRET: JWT_SECRET, ...settings }),
+      environment: environmentWith({ SLUICE_JWT_SECRET: JWT_SECRET, ...stores, ...settings }),
     });
     const [address] = await started.says(/http:\/\/[\d.:]+/, START_MS_MAX);
     const system = new System(started, address, folder);

@@ -8,10 +8,11 @@ import { existsSync } from "node:fs";
 import { join } from "node:path";
 import type { OrderBody, RefusalBody } from "../../shards/domain/order-body.ts";
 import { chainHash, RECORD_TYPES } from "../../shards/protocol/record.ts";
-import { type CentralContents, type CentralOrder, embeddedContents } from "./central-contents.ts";
+import type { CentralContents, CentralOrder } from "./central-contents.ts";
 import { type Client, centralHasAll, clientOf } from "./client.ts";
 import type { SentOrder } from "./load.ts";
 import { SHARDS } from "./sluice.ts";
+import { contentsOf } from "./stores.ts";
 import { inLanes } from "./until.ts";
 
 const LANES = 64;
@@ -161,12 +162,8 @@ interface Outcome {
  * The files of a system that has ended: every journal is contiguous and its hash chains hold, it
  * has each outcome that was answered once with its bytes and no other one, and central has the same.
  */
-export const expectFiles = (
-  dataDir: string,
-  orders: readonly SentOrder[],
-  central: CentralContents = embeddedContents(dataDir),
-): void => {
-  const outcomes = expectHandedOver(dataDir, central);
+export const expectFiles = async (dataDir: string, orders: readonly SentOrder[]): Promise<void> => {
+  const outcomes = await expectHandedOver(dataDir);
   const byKey = new Map(outcomes.map((outcome) => [outcome.key, outcome]));
   expectNone(
     orders
@@ -177,10 +174,8 @@ export const expectFiles = (
 };
 
 /** After a drain central has exactly the outcomes that the shards' journals have, each once. */
-export const expectHandedOver = (
-  dataDir: string,
-  central: CentralContents = embeddedContents(dataDir),
-): readonly Outcome[] => {
+export const expectHandedOver = async (dataDir: string): Promise<readonly Outcome[]> => {
+  const central = await contentsOf(dataDir);
   const outcomes = SHARDS.flatMap((shard) => outcomesIn(join(dataDir, `${shard}.sqlite`)));
   expect(new Set(outcomes.map(({ key }) => key)).size).toBe(outcomes.length);
   const accepted = outcomes.flatMap(({ orderId }) => (orderId === null ? [] : [orderId]));

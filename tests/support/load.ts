@@ -33,8 +33,8 @@ export interface LoadOptions {
   readonly symbols?: readonly LoadSymbol[];
   /** Of all requests, the part that are cancels. */
   readonly cancels?: number;
-  /** Each client rests so long after each of its requests; 0 when left out. */
-  readonly restMs?: number;
+  /** Each client pauses so long after each of its requests; 0 when left out. */
+  readonly pauseMs?: number;
 }
 
 export type LoadSymbol = keyof typeof MARKETS;
@@ -44,8 +44,24 @@ const MARKETS = {
   BTCUSDT: (n: number) => ({ good: `${50_000 + (n % 5000)}.${n % 10}0`, bad: "50000.15" }),
   ETHUSDT: (n: number) => ({ good: `${2500 + (n % 900)}.${10 + (n % 90)}`, bad: "2500.005" }),
   SOLUSDT: (n: number) => ({ good: `${140 + (n % 50)}.${10 + (n % 90)}00`, bad: "140.0050" }),
+  BTCUSDC: (n: number) => ({ good: `${50_000 + (n % 5000)}.${n % 10}`, bad: "50000.15" }),
+  ETHUSDC: (n: number) => ({ good: `${2500 + (n % 900)}.${10 + (n % 90)}`, bad: "2500.005" }),
+  ADAUSDT: (n: number) => ({ good: `0.${4000 + (n % 900)}0`, bad: "0.40005" }),
+  DOGEUSDT: (n: number) => ({ good: `0.1${1000 + (n % 900)}0`, bad: "0.110005" }),
+  LTCUSDT: (n: number) => ({ good: `${80 + (n % 40)}.${10 + (n % 90)}`, bad: "80.005" }),
+  XRPUSDT: (n: number) => ({ good: `0.${5000 + (n % 900)}`, bad: "0.50005" }),
 } as const;
-const QUANTITIES = { BTCUSDT: "0.010", ETHUSDT: "0.100", SOLUSDT: "3" } as const;
+const QUANTITIES: Readonly<Record<LoadSymbol, string>> = {
+  BTCUSDT: "0.010",
+  ETHUSDT: "0.100",
+  SOLUSDT: "3",
+  BTCUSDC: "0.010",
+  ETHUSDC: "0.100",
+  ADAUSDT: "100",
+  DOGEUSDT: "100",
+  LTCUSDT: "1.000",
+  XRPUSDT: "100.0",
+};
 
 export const SYMBOL_OF_SHARD = {
   shard1: "BTCUSDT",
@@ -123,10 +139,10 @@ export class Load {
   async #run(lane: number, client: Client): Promise<void> {
     const random = randomOf(this.#options.seed + lane * 7919);
     const cancelPart = this.#options.cancels ?? CANCEL_PART;
-    const { restMs = 0 } = this.#options;
+    const { pauseMs = 0 } = this.#options;
     const own: SentOrder[] = [];
     for (let n = 0; !this.#stopped; n++) {
-      if (restMs > 0) await Bun.sleep(restMs);
+      if (pauseMs > 0) await Bun.sleep(pauseMs);
       const draw = random();
       const earlier = own[wholeOf(random, 0, own.length - 1)];
       if (earlier !== undefined && draw < REPEAT_PART) await this.#place(client, earlier);

@@ -27,12 +27,19 @@ export interface Started {
 
 const started = new Set<Started>();
 const folders = new Set<string>();
+/** What belongs to a folder and is elsewhere. */
+const removals = new Map<string, () => Promise<void>>();
 
 /** An empty folder that `endAll` removes. */
 export const makeFolder = (): string => {
   const folder = realpathSync(mkdtempSync(join(tmpdir(), "sluice-system-")));
   folders.add(folder);
   return folder;
+};
+
+/** `remove` runs when `endAll` has removed the folder. */
+export const onFolderRemoved = (folder: string, remove: () => Promise<void>): void => {
+  removals.set(folder, remove);
 };
 
 /** Settings whose names don't begin with `SLUICE_`, and what says that a test runs. */
@@ -173,5 +180,11 @@ export const endAll = async ({ keep = [] }: { readonly keep?: readonly string[] 
       rmSync(folder, { recursive: true, force: true });
       folders.delete(folder);
     }
+    const removed = over.map((folder) => {
+      const remove = removals.get(folder);
+      removals.delete(folder);
+      return remove?.();
+    });
+    await Promise.all(removed);
   }
 };

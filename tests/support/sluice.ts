@@ -10,6 +10,7 @@ import {
   type Started,
   startProcess,
 } from "./processes.ts";
+import { type Stores, storesOf } from "./stores.ts";
 import { until } from "./until.ts";
 
 export const START_MS_MAX = 30_000;
@@ -23,7 +24,7 @@ export const SHARDS = ["shard1", "shard2", "shard3"] as const;
 export type Settings = Readonly<Record<string, string>>;
 
 /** `stores`: `KAFKA_BROKERS`, `MYSQL_URL`, `REDIS_URL`; embedded when left out. */
-export const environmentOf = (settings: Settings, stores: Settings = {}): Record<string, string> =>
+export const environmentOf = (settings: Settings, stores: Stores = {}): Record<string, string> =>
   environmentWith({
     SLUICE_JWT_SECRET: SECRET,
     SLUICE_RATE_LIMIT_PER_SECOND: "0",
@@ -45,14 +46,14 @@ export interface Dev {
 export interface DevOptions {
   readonly dataDir: string;
   readonly settings?: Settings;
-  /** `KAFKA_BROKERS`, `MYSQL_URL`, `REDIS_URL`; the embedded store when left out. */
-  readonly stores?: Settings;
+  /** `KAFKA_BROKERS`, `MYSQL_URL`, `REDIS_URL`; those of the run when left out. */
+  readonly stores?: Stores;
   readonly flags?: readonly string[];
   /** Any free one when left out. */
   readonly port?: number;
 }
 
-/** `sluice dev` as a process that may still refuse to run. */
+/** `sluice dev` as a process that may still refuse to run; embedded when `stores` is left out. */
 export const launchDev = (options: DevOptions): Started => {
   const { dataDir, settings = {}, stores = {}, flags = [], port = 0 } = options;
   return startProcess([...SLUICE, "dev", "--port", `${port}`, "--data-dir", dataDir, ...flags], {
@@ -70,7 +71,8 @@ const COMMAND_LINES: Readonly<Record<Part, RegExp>> = {
 
 /** Starts everything and waits until every shard answers. */
 export const startDev = async (options: DevOptions): Promise<Dev> => {
-  const one = launchDev(options);
+  const { stores = await storesOf(options.dataDir) } = options;
+  const one = launchDev({ ...options, stores });
   const [, url = ""] = await one.says(/Sluice serves at (\S+)/, START_MS_MAX);
   await until("every shard answers", START_MS_MAX, () => isReady(url));
   const pidOf = (part: Part) => childrenOf(one.pid, COMMAND_LINES[part])[0];

@@ -1,6 +1,9 @@
 /** One shard, one applier and an api, with a test between the shard's topic and the applier's. */
 import { expect } from "bun:test";
+import { readdirSync, rmSync } from "node:fs";
+import { join } from "node:path";
 import { createConnection } from "mysql2/promise";
+import { pickPorts } from "../../app/supervisor/ports.ts";
 import { mysqlContents } from "./central-contents.ts";
 import { type Client, centralHasAll, clientOf, isReady } from "./client.ts";
 import { expectInContents, expectOneAnswerEach } from "./ledger.ts";
@@ -14,6 +17,8 @@ import { until } from "./until.ts";
 export const PARTITIONS = 10;
 const OPERATOR = 900;
 const SETTLED_MS_MAX = 60_000;
+const RESTORE_MS_MAX = 60_000;
+const SHARD = ["shard", "--shard", "shard1"];
 
 /** A stream that central has stopped, or a record that was put aside. */
 export interface Finding {
@@ -34,7 +39,8 @@ export class TamperedSystem {
   readonly #stores: Settings;
   readonly #applierPort: number;
   readonly #shardPort: number;
-  readonly #shard: Started;
+  readonly #shardSettings: Settings;
+  #shard: Started;
   #api: Started | null = null;
   #operator: Client | null = null;
 
@@ -57,14 +63,17 @@ export class TamperedSystem {
       ...settings,
       APPLIER_LISTEN: "127.0.0.1:0",
     });
-    const shard = await serve(["shard", "--shard", "shard1"], stores, {
+    const [shardPort = 0] = pickPorts(1);
+    const ports = { applier: applier.port, shard: shardPort };
+    const settingsOfShard = {
       ...settings,
       KAFKA_TOPIC: topic,
       APPLIER_URL: `ws://127.0.0.1:${applier.port}`,
-      SHARD_LISTEN: "127.0.0.1:0",
-    });
-    const ports = { applier: applier.port, shard: shard.port };
-    const system = new TamperedSystem(bridge, database, settings, stores, ports, shard.process);
+      SHARD_LISTEN: `127.0.0.1:${shardPort}`,
+    };
+    const shard = await serve(SHARD, stores, settingsOfShard);
+    const of = { all: settings, shard: settingsOfShard };
+    const system = new TamperedSystem(bridge, database, of, stores, ports, shard.process);
     await system.#startApi();
     return system;
   }
@@ -72,7 +81,7 @@ export class TamperedSystem {
   private constructor(
     bridge: TopicBridge,
     database: FreshDatabase,
-    settings: Settings,
+    settings: { readonly all: Settings; readonly shard: Settings },
     stores: Settings,
     ports: { readonly applier: number; readonly shard: number },
     shard: Started,
@@ -80,7 +89,8 @@ export class TamperedSystem {
     this.bridge = bridge;
     this.#database = database;
     this.#stores = stores;
-    this.#settings = settings;
+    this.#settings = settings.all;
+    this.#shardSettings = settings.shard;
     this.#applierPort = ports.applier;
     this.#shardPort = ports.shard;
     this.#shard = shard;
@@ -126,6 +136,26 @@ export class TamperedSystem {
   async stoppedStreamsMetric(): Promise<number> {
     const text = await (await fetch(`http://127.0.0.1:${this.#applierPort}/metrics`)).text();
     return Number(/^sluice_applier_stopped_streams(?:\{.*\})? (\d+)$/m.exec(text)?.[1]);
+  }
+
+  /** The shard dies and its file with it; `sluice restore` makes another, and it goes on. */
+  async loseDisk(): Promise<void> {
+    this.#shard.kill("SIGKILL");
+    await this.#shard.ended();
+    const folder = String(this.#settings.DATA_DIR);
+    for (const name of readdirSync(folder)) {
+      if (name.startsWith("shard1.")) rmSync(join(folder, name));
+    }
+    const { APPLIER_URL } = this.#shardSettings;
+    const environment = environmentOf(
+      { ...this.#settings, APPLIER_URL: `${APPLIER_URL}` },
+      this.#stores,
+    );
+    const command = [...SLUICE, "restore", "--shard", "shard1"];
+    const { exitCode, stdout, stderr } = await runProcess(command, { environment }, RESTORE_MS_MAX);
+    expect({ exitCode, stdout, stderr }).toMatchObject({ exitCode: 0 });
+    this.#shard = (await serve(SHARD, this.#stores, this.#shardSettings)).process;
+    await until("the api reaches its shard", START_MS_MAX, () => isReady(this.url));
   }
 
   /** As `sluice resend` does. */

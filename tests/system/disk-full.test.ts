@@ -56,7 +56,7 @@ const expectGoesOn = async (dev: Dev, load: Load, dataDir: string): Promise<void
   await expectKept(dev.url, load.orders);
   await expectInCentral(dev.url, load.orders);
   expect(await dev.stop()).toBe(0);
-  expectFiles(dataDir, load.orders);
+  await expectFiles(dataDir, load.orders);
 };
 
 const onMountedDisk = (mounted: SmallDisk): void => {

@@ -1,5 +1,4 @@
 /** A recorded tape through HTTP: every row ends in central as it must, and only once. */
-import { Database } from "bun:sqlite";
 import { afterEach, expect, test } from "bun:test";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -9,6 +8,7 @@ import { centralHasAll, clientOf } from "../support/client.ts";
 import { endAll, makeFolder, runProcess, SLUICE } from "../support/processes.ts";
 import { printedSeed } from "../support/random.ts";
 import { environmentOf, startDev } from "../support/sluice.ts";
+import { contentsOf } from "../support/stores.ts";
 import { type ExpectedRow, makeTape, readTapeFile } from "../support/tape.ts";
 
 const TEST_MS_MAX = 300_000;
@@ -67,11 +67,9 @@ const expectAccepted = async (url: string, rows: readonly ExpectedRow[]): Promis
 };
 
 /** Central keeps refusals with their request, for the time that their ids are remembered. */
-const expectRefused = (dataDir: string, rows: readonly ExpectedRow[]): void => {
-  const database = new Database(join(dataDir, "central.sqlite"), { readonly: true });
-  const values = database.query("SELECT value FROM outcomes").values();
-  database.close();
-  const refusals = values.map(([value]) => JSON.parse(String(value)) as RefusalBody);
+const expectRefused = async (dataDir: string, rows: readonly ExpectedRow[]): Promise<void> => {
+  const { refusals: values } = await contentsOf(dataDir);
+  const refusals = values.map((value) => JSON.parse(value) as RefusalBody);
   const found = refusals.map(({ accountId, code, request }) =>
     JSON.stringify([`${accountId} ${request.clientOrderId}`, code, request.symbol, request.side]),
   );
@@ -105,7 +103,7 @@ const expectTapeInCentral = async (file: string): Promise<void> => {
   await centralHasAll(await clientOf(dev.url, 1));
   await expectAccepted(dev.url, accepted);
   expect(await dev.stop()).toBe(0);
-  expectRefused(dataDir, refused);
+  await expectRefused(dataDir, refused);
 };
 
 test(

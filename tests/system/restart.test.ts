@@ -1,23 +1,12 @@
-/** Starts, Ctrl-C, second starts, and what a start refuses. */
+/** Ctrl-C and second starts. */
 import { afterEach, describe, expect, test } from "bun:test";
-import { writeFileSync } from "node:fs";
-import { join } from "node:path";
 import { pickPorts } from "../../app/supervisor/ports.ts";
 import { type Client, centralHasAll, clientOf, type HttpAnswer } from "../support/client.ts";
 import { expectFiles, expectHandedOver, expectInCentral, expectKept } from "../support/ledger.ts";
 import { Load, SYMBOL_OF_SHARD } from "../support/load.ts";
-import {
-  allEnded,
-  endAll,
-  environmentWith,
-  makeFolder,
-  processesOf,
-  runProcess,
-  SLUICE,
-  startProcess,
-} from "../support/processes.ts";
+import { allEnded, endAll, makeFolder, processesOf } from "../support/processes.ts";
 import { printedSeed } from "../support/random.ts";
-import { expectNobodyListens, launchDev, START_MS_MAX, startDev } from "../support/sluice.ts";
+import { expectNobodyListens, startDev } from "../support/sluice.ts";
 import { until } from "../support/until.ts";
 
 const TEST_MS_MAX = 60_000;
@@ -63,7 +52,7 @@ describe("Ctrl-C, delivered twice within 10 ms", () => {
       expect(await first.process.ended()).toBe(0);
       await allEnded(dataDir, 0);
       await expectNobodyListens(first.url);
-      expectHandedOver(dataDir);
+      await expectHandedOver(dataDir);
 
       const second = await startDev({ dataDir, port, settings });
       await load.moreAcked(500);
@@ -72,7 +61,7 @@ describe("Ctrl-C, delivered twice within 10 ms", () => {
       await expectKept(second.url, load.orders);
       await expectInCentral(second.url, load.orders);
       expect(await second.stop()).toBe(0);
-      expectFiles(dataDir, load.orders);
+      await expectFiles(dataDir, load.orders);
     },
     TEST_MS_MAX,
   );
@@ -175,109 +164,6 @@ describe("the supervisor", () => {
       await expectNobodyListens(dev.url);
       const again = await startDev({ dataDir });
       expect(await again.stop()).toBe(0);
-    },
-    TEST_MS_MAX,
-  );
-});
-
-describe("a start that cannot be", () => {
-  /** One sentence on stderr, nothing else, exit code 2, and nothing left. */
-  const expectSentence = async (
-    dataDir: string,
-    started: ReturnType<typeof launchDev>,
-    ...words: readonly string[]
-  ): Promise<void> => {
-    expect(await started.ended()).toBe(2);
-    const lines = started.stderr().trimEnd().split("\n");
-    expect(lines).toEqual([expect.any(String)]);
-    for (const word of words) expect(lines[0]).toContain(word);
-    expect(started.stdout()).toBe("");
-    await allEnded(dataDir);
-  };
-
-  test(
-    "for a taken port says which, and how to choose another",
-    async () => {
-      const dataDir = makeFolder();
-      const taken = Bun.serve({ port: 0, hostname: "127.0.0.1", fetch: () => new Response() });
-      try {
-        const port = taken.port ?? 0;
-        const words = [`${port}`, "taken", "SLUICE_PORT"];
-        await expectSentence(dataDir, launchDev({ dataDir, port }), ...words);
-      } finally {
-        await taken.stop(true);
-      }
-    },
-    TEST_MS_MAX,
-  );
-
-  test(
-    "for a data folder that is a file says which, and how to choose another",
-    async () => {
-      const dataDir = join(makeFolder(), "data");
-      writeFileSync(dataDir, "");
-      await expectSentence(dataDir, launchDev({ dataDir }), dataDir, "--data-dir");
-    },
-    TEST_MS_MAX,
-  );
-
-  test.each([
-    {
-      name: "number",
-      settings: { PORT: "http" },
-      words: ["SLUICE_PORT", '"http"', "whole number"],
-    },
-    { name: "name", settings: { PROT: "1" }, words: ["SLUICE_PROT", "did you mean SLUICE_PORT?"] },
-    { name: "secret", settings: { JWT_SECRET: "short" }, words: ["SLUICE_JWT_SECRET", "32"] },
-    {
-      name: "sharding map",
-      settings: { SHARDING: "{ enabled: true, shard1: { symbols: BTCUSDT } }" },
-      words: ["SLUICE_SHARDING", "no shard for the rest"],
-    },
-    {
-      name: "size",
-      settings: { SHARD_WAL_MAX: "64 potatoes" },
-      words: ["SLUICE_SHARD_WAL_MAX", "64MiB"],
-    },
-  ])(
-    "for a wrong $name in the configuration names the setting",
-    async ({ settings, words }) => {
-      const dataDir = makeFolder();
-      const started = startProcess([...SLUICE, "dev", "--data-dir", dataDir], {
-        environment: environmentWith(
-          Object.fromEntries(Object.entries(settings).map(([name, v]) => [`SLUICE_${name}`, v])),
-        ),
-      });
-      await expectSentence(dataDir, started, ...words);
-    },
-    TEST_MS_MAX,
-  );
-});
-
-describe("what a start prints", () => {
-  test(
-    "is an address, a token and a curl line that works when it is pasted",
-    async () => {
-      const dataDir = makeFolder();
-      const started = startProcess([...SLUICE, "dev", "--port", "0", "--data-dir", dataDir], {
-        environment: environmentWith({}),
-      });
-      await started.says(/Ctrl-C/, START_MS_MAX);
-      const printed = started.stdout();
-      const [, url] = /Sluice serves at (http:\S+)/.exec(printed) ?? [];
-      const [token] = /^eyJ\S+$/m.exec(printed) ?? [];
-      const [curl = ""] = /^curl .*$/m.exec(printed) ?? [];
-      const pasted = await runProcess(["bash", "-c", curl]);
-      expect(pasted.exitCode).toBe(0);
-      const { orderId, status } = JSON.parse(pasted.stdout) as Record<string, string>;
-      expect(status).toBe("NEW");
-      const read = await fetch(`${url}/v1/orders/${orderId}`, {
-        headers: { authorization: `Bearer ${token}` },
-      });
-      expect(await read.text()).toBe(pasted.stdout);
-      started.kill("SIGINT");
-      expect(await started.ended()).toBe(0);
-      await allEnded(dataDir, 0);
     },
     TEST_MS_MAX,
   );

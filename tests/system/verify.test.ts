@@ -310,7 +310,7 @@ describe("verify", () => {
       await centralHasAll(await clientOf(dev.url, 1));
       await expectVerified(folder);
       expect(await dev.stop()).toBe(0);
-      expectHandedOver(folder);
+      await expectHandedOver(folder);
     },
     TEST_MS_MAX,
   );

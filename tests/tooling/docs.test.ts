@@ -2,15 +2,23 @@ import { describe, expect, test } from "bun:test";
 import { existsSync, readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { Glob } from "bun";
+import { createHistoryCache } from "../../app/cache/history-cache.ts";
+import { createSharedOrderLimiter } from "../../app/cache/order-limiter.ts";
+import { openRedis } from "../../app/cache/redis.ts";
 import { ApplierMetrics } from "../../app/central/applier-metrics.ts";
 import type { CentralStore } from "../../app/central/store.ts";
+import { TopicMetrics } from "../../app/central/topic/topic-metrics.ts";
 import { type EffectiveSetting, loadConfig } from "../../app/config.ts";
 import { createEdgeMetrics } from "../../app/http/edge-metrics.ts";
 import { healthRoutes } from "../../app/http/operations/health.ts";
 import type { Edge } from "../../app/http/route.ts";
 import { DOCTOR_PATH, ERRORS_PATH, renderDoctor, renderErrors } from "../../docs/generate.ts";
+import { systemClock } from "../../shards/process/clock.ts";
+import { createLogger } from "../../shards/process/logger.ts";
 import { createRegistry } from "../../shards/process/metrics.ts";
 import { WriterMetrics } from "../../shards/writer/metrics.ts";
+
+const SILENT = createLogger("test", "silent");
 
 const pages = ["README.md", ...[...new Glob("docs/**/*.md").scanSync(".")].toSorted()];
 const textOf = (page: string): string => readFileSync(page, "utf8");
@@ -83,16 +91,19 @@ describe("docs/OPERATING.md", () => {
       `\`${setting.env}\``,
       shown(setting),
     ]);
-    const rows = rowsOf(operating).filter(([, variable = ""]) => variable.startsWith("`SLUICE_"));
+    const rows = rowsOf(operating).filter(([, variable = ""]) => /^`[A-Z_]+`$/.test(variable));
     expect(rows.map((row) => row.slice(0, 3))).toEqual(settings);
   });
 
-  test("lists every series that a process gives, and no other", () => {
+  test("lists every series that a process gives, and no other", async () => {
     const registry = createRegistry({});
     const zero = (): number => 0;
     new WriterMetrics(registry).watch(registry, {
       queue: zero,
       openOrders: zero,
+      replicatedCommitSeq: zero,
+      backlogRecords: zero,
+      backlogSeconds: zero,
       centralLagRecords: zero,
       centralLagSeconds: zero,
       walBytes: zero,
@@ -102,6 +113,11 @@ describe("docs/OPERATING.md", () => {
     // Neither is asked anything before somebody scrapes.
     healthRoutes({} as Edge, registry);
     new ApplierMetrics(registry, {} as CentralStore);
+    new TopicMetrics(registry, () => []);
+    const redis = openRedis({ url: "redis://127.0.0.1:1", logger: SILENT, registry });
+    createSharedOrderLimiter({ redis, ordersPerSecondMax: 1, registry });
+    createHistoryCache({ redis, clock: systemClock, registry });
+    await redis.close();
     const given = registry.getMetricsAsArray().map(({ name }) => name);
     const listed = [...operating.matchAll(/`(sluice_[a-z_]+)`/g)].map(([, name]) => name);
     expect(listed.toSorted()).toEqual(given.toSorted());

@@ -17,7 +17,7 @@ describeReader("the embedded store", async () => {
     reader,
     end: async () => {
       await reader.close();
-      await store.close();
+      store.close();
       rmSync(folder, { recursive: true });
     },
   };

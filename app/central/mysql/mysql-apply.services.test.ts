@@ -146,8 +146,11 @@ describe("a connection that breaks", () => {
     const waiting = first()
       .apply(intakeOf(push))
       .catch((error: unknown) => error);
-    await killWaiting(database);
-    await release();
+    try {
+      await killWaiting(database);
+    } finally {
+      await release();
+    }
     expect(await waiting).toMatchObject(retryable);
     expect(await first().apply(intakeOf(push))).toMatchObject([{ applied: 1 }]);
   });
@@ -180,9 +183,9 @@ const holdCursors = async (on: TestDatabase): Promise<() => Promise<void>> => {
 const killWaiting = (on: TestDatabase): Promise<boolean> =>
   until("a connection waits for a lock", 20_000, async () => {
     const [waiting] = await on.run<{ id: number }>(
-      `SELECT trx_mysql_thread_id AS id FROM information_schema.innodb_trx JOIN
-       information_schema.processlist p ON p.id = trx_mysql_thread_id
-       WHERE trx_state = 'LOCK WAIT' AND p.db = DATABASE()`,
+      `SELECT t.processlist_id AS id FROM performance_schema.data_lock_waits w
+       JOIN performance_schema.threads t ON t.thread_id = w.requesting_thread_id
+       WHERE t.processlist_db = DATABASE()`,
     );
     if (waiting === undefined) return false;
     await on.run(`KILL ${waiting.id}`);

@@ -23,8 +23,6 @@ export interface AssignmentParts {
 interface Reading {
   next: bigint;
   high: bigint | null;
-  /** Central has taken something since this began: its position must be at `next` or will be. */
-  moved: boolean;
   committed: bigint;
 }
 
@@ -78,7 +76,6 @@ export class Assignment {
     if (reading === undefined) return;
     reading.next = next;
     reading.high = high;
-    reading.moved = true;
   }
 
   /** What the broker has not been told yet; it counts as told. */
@@ -130,8 +127,9 @@ export class Assignment {
       const range = offsets.get(partition);
       if (range === undefined) continue;
       reading.high = range.high;
-      const position = positions.get(partition) ?? range.low;
-      if (!reading.moved || position >= (before.get(partition) ?? 0n)) continue;
+      const stored = positions.get(partition) ?? range.low;
+      const position = stored < range.low ? range.low : stored;
+      if (position >= (before.get(partition) ?? 0n)) continue;
       const { offset } = startOffset(position, range);
       this.#parts.onFinding(
         partition,
@@ -157,7 +155,7 @@ export class Assignment {
   }
 
   #seek(partition: number, offset: bigint, high: bigint | null = null): void {
-    this.#readings.set(partition, { next: offset, high, moved: false, committed: -1n });
+    this.#readings.set(partition, { next: offset, high, committed: -1n });
     this.#parts.seek(partition, offset);
   }
 

@@ -16,8 +16,11 @@ export const TOPIC_RETENTION_MS = 14 * 24 * 3_600_000;
 
 const REPLICATION_MAX = 3;
 
-/** With three copies two must have a record before it counts, so that one broker may be lost. */
-const minInsyncOf = (replicationFactor: number): number => (replicationFactor >= 3 ? 2 : 1);
+/**
+ * Two must have a record before it counts, wherever there are two: so one broker may be lost and no
+ * record with it. With two copies records then wait in the shards until both are back.
+ */
+const minInsyncOf = (replicationFactor: number): number => Math.min(replicationFactor, 2);
 
 /**
  * Creates the topic unless it is there; gives its number of partitions. Several may do so at once.
