@@ -231,7 +231,8 @@ const LOSS_ACCEPTED = "new epoch: what only the lost file held (orders not yet i
 const fileIsMissing = (shard: string, path: string, epoch: number, orders: number): UsageError =>
   new UsageError(
     `${path} is missing, but central knows ${shard} in epoch ${epoch} with ${orders} orders. ` +
-      `Put the file back, or start with --new-epoch: orders that were acknowledged and had ` +
+      `Put the file back, or rebuild it with \`sluice restore --shard ${shard}\`, which brings back ` +
+      "everything central has; or start with --new-epoch: orders that were acknowledged and had " +
       "not reached central, and every client order id's outcome on this shard, are then lost.",
   );
 
@@ -264,10 +265,10 @@ const refuseOldCopy = async (
   }
   const { epoch, loaded } = opened;
   const { appliedCommitSeq, streams } = loaded;
-  const refusal = compareStanding({ epoch, appliedCommitSeq, streams }, welcome.cursors);
+  const refusal = compareStanding({ epoch, appliedCommitSeq, streams }, welcome);
   if (refusal === undefined) return;
   throw new UsageError(
     `${path} is not the newest file of this shard: ${refusal}. Put the newest one back, or move ` +
-      "this one away and start with --new-epoch.",
+      `this one away and rebuild it with \`sluice restore --shard ${options.shard}\`.`,
   );
 };

@@ -151,20 +151,25 @@ const greet = async (
   if (clusterSecret !== "" && !sameSecret(hello.secret, clusterSecret)) {
     throw new FrameError("the cluster secret (SLUICE_CLUSTER_SECRET) is not this applier's");
   }
-  const cursors = await store.cursors(hello.name);
+  const [epoch, cursors] = await Promise.all([
+    store.grantedEpoch(hello.name),
+    store.cursors(hello.name),
+  ]);
   socket.data.shard = hello.name;
-  const welcome = { centralId: store.centralId, cursors };
+  const welcome = { centralId: store.centralId, epoch, cursors };
   socket.send(encodeFrame(WELCOME, [JSON.stringify(welcome)]));
 };
 
 const standingOf = async (store: CentralStore, shard: string): Promise<CentralStanding> => {
-  const [cursors, streams] = await Promise.all([store.cursors(shard), store.stoppedStreams()]);
-  const own = streams.filter((one) => one.shard === shard);
-  const newest = Math.max(0, ...own.map(({ epoch }) => epoch), ...cursors.map((c) => c.epoch));
-  const stopped = own
-    .filter(({ epoch }) => epoch === newest)
+  const [epoch, cursors, streams] = await Promise.all([
+    store.grantedEpoch(shard),
+    store.cursors(shard),
+    store.stoppedStreams(),
+  ]);
+  const stopped = streams
+    .filter((one) => one.shard === shard && one.epoch === epoch)
     .map(({ partition, code, detail }) => ({ partition, code, detail }));
-  return { centralId: store.centralId, cursors: [...cursors], stopped };
+  return { centralId: store.centralId, epoch, cursors: [...cursors], stopped };
 };
 
 /** Hashed first, so that neither the length nor the first wrong byte shows in the time. */

@@ -74,6 +74,8 @@ export interface CentralStore {
    * accepts the loss; from the grant on, records of its older epochs are refused.
    */
   claimEpoch(claim: Claim): Promise<Grant>;
+  /** The epoch that the shard was given last; 0 when it was given none. */
+  grantedEpoch(shard: string): Promise<number>;
   /** Where each stream of the shard stands, by partition; none before its first record. */
   cursors(shard: string): Promise<readonly Cursor[]>;
   /** One transaction for all pushes. A bad record stops its own stream only. */

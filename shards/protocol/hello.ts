@@ -32,8 +32,12 @@ export const cursorSchema = z.strictObject({
 /** The last record of one (shard, partition) that central has applied. All zero: none yet. */
 export type Cursor = z.infer<typeof cursorSchema>;
 
+/** The epoch that central gave the shard last; 0 when it gave none, or does not say. */
+export const grantedEpochSchema = z.number().int().min(0).default(0);
+
 const applierWelcomeSchema = z.strictObject({
   centralId: z.string(),
+  epoch: grantedEpochSchema,
   cursors: z.array(cursorSchema),
 });
 /** What central says to a shard's relay that has connected: where it stands with that shard. */

@@ -208,6 +208,7 @@ const shardWelcome: ShardWelcome = {
 };
 const applierWelcome: ApplierWelcome = {
   centralId: "0198f3c2",
+  epoch: 2,
   cursors: [
     { partition: 0, epoch: 0, seq: 0, hash: ZERO_HASH },
     { partition: 4, epoch: 2, seq: 4, hash: HASH },
@@ -288,6 +289,7 @@ const RECORDED: readonly Recorded[] = [
   greeting("granted-not", GRANTED, grantRefused, readGrant),
 ];
 
+const WITHOUT_EPOCH = "welcome-of-applier-without-epoch";
 const FOLDER = `${import.meta.dir}/fixtures/v1`;
 const fixture = (file: string): string => readFileSync(`${FOLDER}/${file}.frame`, "utf8");
 
@@ -302,8 +304,15 @@ describe("a recorded frame of version 1", () => {
     expect(encodeFrame(r.kind, r.entries)).toBe(fixture(file));
   });
 
+  test("of an applier that did not say the granted epoch decodes to none", () => {
+    const { entries } = decodeFrame(fixture(WITHOUT_EPOCH));
+    expect(readApplierWelcome(entries)).toEqual({ ...applierWelcome, epoch: 0 });
+  });
+
   test("is one of those above, every one of them", () => {
-    const expected = RECORDED.map((r) => `${r.file}.frame`).sort();
+    const expected = [WITHOUT_EPOCH, ...RECORDED.map((r) => r.file)]
+      .map((f) => `${f}.frame`)
+      .sort();
     expect(readdirSync(FOLDER).sort()).toEqual(expected);
   });
 });

@@ -5,7 +5,7 @@
  */
 import { z } from "zod";
 import { entryReader, FrameError, joinEntry, splitEntry } from "./frame.ts";
-import { cursorSchema } from "./hello.ts";
+import { cursorSchema, grantedEpochSchema } from "./hello.ts";
 import { type CommittedRecord, RECORD_TYPES, type RecordType } from "./record.ts";
 
 export const RECORDS = "records";
@@ -118,6 +118,7 @@ export type Grant = z.infer<typeof grantSchema>;
 
 const centralStandingSchema = z.strictObject({
   centralId: z.string(),
+  epoch: grantedEpochSchema,
   cursors: z.array(cursorSchema),
   /** Streams of the shard's newest epoch that central has stopped. */
   stopped: z.array(stoppedSchema),

@@ -11,9 +11,10 @@ import { ASK, type CentralStanding, STANDING } from "../protocol/relay.ts";
 import { ApplierView } from "./central-view.ts";
 
 const HELLO: Hello = { role: "shard", name: "shard1", secret: "s" };
-const WELCOME_BODY = { centralId: "central-1", cursors: [] };
+const WELCOME_BODY = { centralId: "central-1", epoch: 1, cursors: [] };
 const standingOf = (seq: number): CentralStanding => ({
   centralId: "central-1",
+  epoch: 1,
   cursors: [{ partition: 0, epoch: 1, seq, hash: "ab".repeat(32) }],
   stopped: [{ partition: 2, code: "gap", detail: "3 is missing" }],
 });

@@ -22,7 +22,7 @@ import { askStanding, claimEpoch } from "./claim.ts";
 import { DirectTransport } from "./direct-transport.ts";
 
 const HELLO: Hello = { role: "shard", name: "shard1", secret: "s" };
-const WELCOME_BODY = { centralId: "central-1", cursors: [] };
+const WELCOME_BODY = { centralId: "central-1", epoch: 1, cursors: [] };
 
 let applier: FakeApplier | undefined;
 afterEach(async () => {

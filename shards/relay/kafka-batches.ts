@@ -32,6 +32,9 @@ export const splitBatches = (
   return batches;
 };
 
+/** The code of an OperatingError: the topic, as far as is known, lacks the record's partition. */
+export const PARTITION_MISSING = "partition_missing";
+
 export interface Trouble {
   readonly sentence: string;
   /** Only an operator can end it. */
@@ -69,7 +72,7 @@ export const explain = (error: unknown, topic: string, partition: number): Troub
   const type = kafkaErrorType(error);
   const remedy = type === undefined ? undefined : REMEDIES[type];
   if (type === undefined || remedy === undefined) {
-    const operator = (error as { code?: unknown } | null)?.code === "partition_missing";
+    const operator = (error as { code?: unknown } | null)?.code === PARTITION_MISSING;
     return { sentence: reasonOf(error), operator };
   }
   return {

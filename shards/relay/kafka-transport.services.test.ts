@@ -170,6 +170,17 @@ describe("a transport to a broker", () => {
     expect(await highOffset(topic, 1)).toBe(5);
   });
 
+  test("finds a partition that was added a moment ago, and has nothing to tell", async () => {
+    const topic = await makeTopic(1);
+    const { transport, states } = transportOf(topic);
+    await transport.connect();
+    expect(await transport.send(recordsOf(0, 5), 1)).toEqual({ kind: "replicated" });
+    await admin.createPartitions({ topicPartitions: [{ topic, count: 2 }] });
+    expect(await transport.send(recordsOf(1, 5), 2)).toEqual({ kind: "replicated" });
+    expect(await highOffset(topic, 1)).toBe(5);
+    expect(states).toEqual([]);
+  });
+
   test("tells of a record that is too large and goes on once it is not", async () => {
     const topic = await makeTopic(1, { "max.message.bytes": "2000" });
     const { transport, states } = transportOf(topic);

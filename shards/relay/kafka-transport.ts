@@ -25,7 +25,7 @@ import {
 import type { Logger } from "../process/logger.ts";
 import type { CommittedRecord } from "../protocol/record.ts";
 import { encodeTopicRecord } from "../protocol/topic.ts";
-import { BATCH_BYTES_MAX, explain, splitBatches } from "./kafka-batches.ts";
+import { BATCH_BYTES_MAX, explain, PARTITION_MISSING, splitBatches } from "./kafka-batches.ts";
 import type { SendResult, Transport } from "./ports.ts";
 
 export interface KafkaTransportOptions {
@@ -39,6 +39,8 @@ const RETRY_MS_MIN = 100;
 const RETRY_MS_MAX = 1000;
 /** An operator must act: a try now and then is enough to notice that. */
 const RETRY_MS_OPERATOR = 2000;
+/** After a raise the library knows of no new partition until its metadata has grown old. */
+const NEW_PARTITION_MS_MAX = KAFKA_METADATA_AGE_MS_MAX + 500;
 
 /** The broker no longer knows this producer's sequence: only another one gets further. */
 const PRODUCER_LOST = new Set([
@@ -131,6 +133,7 @@ export class KafkaTransport implements Transport {
 
   async #sendUntilTaken(connection: Connection, partition: number, messages: Message[]) {
     let pauseMs = RETRY_MS_MIN;
+    let missingMs = 0;
     for (;;) {
       if (connection.end.signal.aborted) throw closed();
       try {
@@ -142,6 +145,11 @@ export class KafkaTransport implements Transport {
         if (connection.end.signal.aborted) throw closed();
         const type = kafkaErrorType(error);
         if (type !== undefined && PRODUCER_LOST.has(type)) throw producerLost(type, error);
+        if (isPartitionMissing(error) && missingMs < NEW_PARTITION_MS_MAX) {
+          await pause(connection, RETRY_MS_MIN);
+          missingMs += RETRY_MS_MIN;
+          continue;
+        }
         const { sentence, operator } = explain(error, this.#options.settings.topic, partition);
         // A leader that has moved is found by the second try: not worth a word.
         if (operator || pauseMs > RETRY_MS_MIN) {
@@ -161,7 +169,7 @@ export class KafkaTransport implements Transport {
     const taken = await producer.send({ topic, acks, timeout, messages });
     if (taken.length === 1 && taken[0]?.partition === partition) return;
     throw new OperatingError(
-      "partition_missing",
+      PARTITION_MISSING,
       `Topic ${topic} has no partition ${partition}. Give it at least ${partition + 1}, ` +
         "as pinned in the shards; `sluice doctor` shows both.",
       { retryable: true },
@@ -196,6 +204,9 @@ export class KafkaTransport implements Transport {
     }
   }
 }
+
+const isPartitionMissing = (error: unknown): boolean =>
+  error instanceof OperatingError && error.code === PARTITION_MISSING;
 
 const unlessEnded = async <T>({ end, inFlight }: Connection, work: Promise<T>): Promise<T> => {
   inFlight.add(work);

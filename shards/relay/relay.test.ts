@@ -242,7 +242,7 @@ describe("a file that is not the one central knows", () => {
     [
       "a central in a later epoch",
       (central) => central.cursors.set(1, cursorOf(1, 1, 2)),
-      "central has epoch 2 of this shard, the file is of epoch 1",
+      "central knows epoch 2 of this shard, the file is of epoch 1",
     ],
     [
       "a central that needs what the file has dropped",

@@ -190,7 +190,7 @@ export class Relay {
     const { centralId } = this.#options;
     const refusal =
       central.centralId === centralId
-        ? compareStanding(standing, central.cursors)
+        ? compareStanding(standing, central)
         : `central is ${central.centralId}, the file belongs to ${centralId}`;
     if (refusal !== undefined) this.#refuse(refusal);
     return refusal === undefined;

@@ -14,10 +14,19 @@ const cursorOf = (partition: number, seq: number, epoch = 1, own = hash): Cursor
 test("a file is accepted in a new epoch, which central has nothing of", () => {
   const outbox = new FakeOutbox(2);
   outbox.commit(0);
-  expect(compareStanding(outbox.standing(), [cursorOf(0, 50, 1), cursorOf(1, 3, 1)])).toBe(
-    undefined,
-  );
-  expect(compareStanding(outbox.standing(), [])).toBe(undefined);
+  expect(
+    compareStanding(outbox.standing(), {
+      epoch: 2,
+      cursors: [cursorOf(0, 50, 1), cursorOf(1, 3, 1)],
+    }),
+  ).toBe(undefined);
+  expect(compareStanding(outbox.standing(), { epoch: 2, cursors: [] })).toBe(undefined);
+});
+
+test("a file is refused when central has given a later epoch, before a record of it came", () => {
+  const outbox = new FakeOutbox(2);
+  outbox.commit(0);
+  expect(compareStanding(outbox.standing(), { epoch: 3, cursors: [] })).toContain("epoch 3");
 });
 
 test("the right file is told by the first record: seq and hash follow central's", () => {

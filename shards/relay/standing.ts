@@ -3,20 +3,21 @@
  * records that central applied, or has others in their place. Such a file must not be served:
  * it would accept orders that central drops as already seen.
  */
-import type { Cursor } from "../protocol/hello.ts";
+import type { ApplierWelcome, Cursor } from "../protocol/hello.ts";
 import { chainHash } from "../protocol/record.ts";
 import type { OutboxRecord, Standing } from "./ports.ts";
 
 /** Why the file is refused; undefined when it can be the one that central knows. */
 export const compareStanding = (
   standing: Standing,
-  cursors: readonly Cursor[],
+  central: Pick<ApplierWelcome, "epoch" | "cursors">,
 ): string | undefined => {
-  for (const cursor of cursors) {
+  const newest = Math.max(central.epoch, ...central.cursors.map(({ epoch }) => epoch));
+  if (newest > standing.epoch) {
+    return `central knows epoch ${newest} of this shard, the file is of epoch ${standing.epoch}`;
+  }
+  for (const cursor of central.cursors) {
     const own = standing.streams.find(({ partition }) => partition === cursor.partition);
-    if (cursor.epoch > standing.epoch) {
-      return `central has epoch ${cursor.epoch} of this shard, the file is of epoch ${standing.epoch}`;
-    }
     if (cursor.epoch < standing.epoch || cursor.seq === 0) continue;
     if (own === undefined || cursor.seq > own.seq) {
       return (

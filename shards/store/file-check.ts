@@ -52,14 +52,14 @@ const alone = (path: string, log: string, what: string): UsageError => {
   return new UsageError(
     `${path} is damaged: it is ${what}, but ${name}${log} is there, which may hold acknowledged ` +
       `orders and would be dropped. It is not served: put ${name} back beside its ${log}, or ` +
-      "move that away too and start with --new-epoch, which says what is lost.",
+      "move that away too and rebuild it with `sluice restore`, which says what cannot be known.",
   );
 };
 
 const damaged = (path: string, what: string): UsageError =>
   new UsageError(
     `${path} is damaged: ${what}. It is not served. Put the disk's own copy back, or move the ` +
-      "file and its -wal away and start with --new-epoch, which says what is lost.",
+      "file and its -wal away and rebuild it with `sluice restore`, which says what cannot be known.",
   );
 
 interface WalPages {

@@ -2,16 +2,9 @@ import { Database } from "bun:sqlite";
 import { describe, expect, test } from "bun:test";
 import { truncateSync, unlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import {
-  CONFIG,
-  FIRST_EPOCH,
-  type FileOptions,
-  openFile,
-  temporaryFolder,
-} from "../../tests/support/shard-file.ts";
+import { CONFIG, FIRST_EPOCH, openFile, temporaryFolder } from "../../tests/support/shard-file.ts";
 import { cancel, PARTITIONS, place, START_AT } from "../../tests/support/shard-state.ts";
 import { counterOf, type OrderId } from "../domain/brands.ts";
-import { defaultSharding, describeShardMap, parseShardMap } from "../domain/symbol-map.ts";
 import { UsageError } from "../process/failure.ts";
 import { chainHash, ZERO_HASH } from "../protocol/record.ts";
 import { readPinned } from "./cluster.ts";
@@ -112,7 +105,7 @@ describe("a shard's file", () => {
         truncateSync(path, bytesOf(path) - 3 * PAGE);
         truncateSync(`${path}-wal`, 0);
       },
-      /is damaged: it has \d+ bytes and should have \d+\. It is not served\. .*--new-epoch/,
+      /is damaged: it has \d+ bytes and should have \d+\. It is not served\. .*sluice restore/,
     ],
     ["cut off below its header", (path) => truncateSync(path, 50), /is damaged: its header/],
     [
@@ -202,94 +195,6 @@ describe("a shard's file", () => {
     truncateSync(path, bytesOf(path) - 20 * PAGE);
     expect(String(await outcomeOfOpening(path))).toMatch(/is damaged: it has/);
     file.close();
-  });
-});
-
-describe("what is pinned in the file", () => {
-  const openWith = async (path: string, options: FileOptions): Promise<void> => {
-    (await openFile(path, options)).close();
-  };
-
-  test.each<[string, FileOptions["config"], string]>([
-    [
-      "name",
-      { shard: "shard2" as never },
-      "the shard's name shard1, the configuration says shard2",
-    ],
-    [
-      "number of shards",
-      { shardMap: parseShardMap({ enabled: false }) },
-      "the number of shards 3, the configuration says 1",
-    ],
-    ["risk", { risk: "margin" }, "risk none, the configuration says margin"],
-    ["venue", { venue: "external" }, "venue none, the configuration says external"],
-  ])("refuses another %s", async (_, config, message) => {
-    const folder = temporaryFolder();
-    const path = join(folder.path, "shard1.sqlite");
-    await openWith(path, {});
-    const opened = openWith(path, { config: config ?? {} });
-    const refusal = await errorOf(opened);
-    expect(refusal).toBeInstanceOf(UsageError);
-    expect(String(refusal)).toContain(message);
-    await openWith(path, {});
-  });
-
-  test("but not the number of partitions: the setting is for new files", async () => {
-    const folder = temporaryFolder();
-    const path = join(folder.path, "shard1.sqlite");
-    await openWith(path, {});
-    for (const partitionCount of [1, 8]) {
-      const file = await openFile(path, { config: { partitionCount } });
-      expect(file.state.partitionCount).toBe(PARTITIONS);
-      file.run([place({ clientOrderId: `with-${partitionCount}` })]);
-      file.close();
-    }
-  });
-
-  const moved = parseShardMap({
-    ...defaultSharding,
-    shard1: { symbols: "BTCUSDT,BTCUSDC" },
-    shard2: { symbols: "ETHUSDT,ETHBUSD,ETHUSDC,BTCBUSD" },
-  });
-
-  test("lets a symbol without orders move, and remembers the new map", async () => {
-    const folder = temporaryFolder();
-    const path = join(folder.path, "shard1.sqlite");
-    const file = await openFile(path);
-    file.run(orders("a", 1));
-    file.close();
-    await openWith(path, { config: { shardMap: moved } });
-    const again = await openFile(path, { config: { shardMap: moved } });
-    const [pinned] = again.database.query("SELECT shard_map FROM cluster").values();
-    expect(pinned).toEqual([describeShardMap(moved)]);
-    again.close();
-  });
-
-  test("refuses to move a symbol that has orders", async () => {
-    const folder = temporaryFolder();
-    const path = join(folder.path, "shard1.sqlite");
-    const file = await openFile(path);
-    file.run([place({ symbol: "BTCBUSD" })]);
-    file.close();
-    expect(String(await errorOf(openWith(path, { config: { shardMap: moved } })))).toMatch(
-      /sharding: moves BTCBUSD away from shard1/,
-    );
-  });
-
-  test("refuses to move a symbol whose client order ids are still remembered", async () => {
-    const folder = temporaryFolder();
-    const path = join(folder.path, "shard1.sqlite");
-    const file = await openFile(path, { orderRetentionMs: 1_000 });
-    file.run([place({ symbol: "BTCBUSD", timeInForce: "IOC" })]);
-    file.applied();
-    file.now += 5_000;
-    file.run([place()]);
-    expect(file.number("SELECT count(*) FROM orders WHERE symbol = 'BTCBUSD'")).toBe(0);
-    file.close();
-    // On the other shard the same id would be accepted a second time.
-    expect(String(await errorOf(openWith(path, { config: { shardMap: moved } })))).toMatch(
-      /moves BTCBUSD/,
-    );
   });
 });
 

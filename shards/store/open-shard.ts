@@ -94,7 +94,7 @@ const asRefusal = (error: unknown, path: string): unknown => {
   }
   return new UsageError(
     `${path} cannot be read (${code}): it is damaged and is not served. Put the disk's own copy ` +
-      "back, or move the file and its -wal away and start with --new-epoch, which says what is lost.",
+      "back, or move the file and its -wal away and rebuild it with `sluice restore`, which says what cannot be known.",
     { cause: error },
   );
 };

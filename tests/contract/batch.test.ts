@@ -7,9 +7,14 @@ import {
   type Send,
 } from "../support/contract-client.ts";
 import { startedOnce } from "../support/contract-fixture.ts";
+import { ON_SERVICES } from "../support/stores.ts";
+import { until } from "../support/until.ts";
+
+const CATCH_UP_MS_MAX = 30_000;
 
 const running = startedOnce({
-  SLUICE_REQUEST_DEADLINE: "1s",
+  // A broker and MySQL on a busy machine need longer than a file.
+  SLUICE_REQUEST_DEADLINE: ON_SERVICES ? "2s" : "1s",
   SLUICE_SHARD_INTAKE_WAIT_MAX: "900ms",
 });
 
@@ -134,8 +139,11 @@ describe("?ack=", () => {
   });
 
   test.each(["replicated", "central"])(
-    "%s that is not reached by the deadline is 202, and the order stands",
+    "%s that is not reached by the deadline without an applier is 202, and the order stands",
     async (ack) => {
+      // The broker needs no applier; the embedded form has no other copy than the applier's.
+      const reached = ON_SERVICES ? "replicated" : "local";
+      const [fresh, again] = ack === reached ? [201, 200] : [202, 202];
       const account = freshAccount();
       const order = limitOrder({ clientOrderId: freshId() });
       const { first, replay, batch } = await running.system.whileStopped("applier", async () => ({
@@ -143,15 +151,18 @@ describe("?ack=", () => {
         replay: await running.client.place(order, { account, ack }),
         batch: await placeBatch([order, limitOrder()], { account }, `?ack=${ack}`),
       }));
-      expect([first.status, first.headers.get("sluice-durability")]).toEqual([202, "local"]);
+      expect([first.status, first.headers.get("sluice-durability")]).toEqual([fresh, reached]);
       expect(first.headers.get("idempotency-replayed")).toBeNull();
       expect(first.json.status).toBe("NEW");
-      expect([replay.status, replay.text]).toEqual([202, first.text]);
-      expect(replay.headers.get("sluice-durability")).toBe("local");
+      expect([replay.status, replay.text]).toEqual([again, first.text]);
+      expect(replay.headers.get("sluice-durability")).toBe(reached);
       expect(replay.headers.get("idempotency-replayed")).toBe("true");
-      expect(resultsOf(batch).map(({ status }) => status)).toEqual([202, 202]);
-      expect(batch.headers.get("sluice-durability")).toBe("local");
-      const later = await running.client.place(order, { account, ack: "central" });
+      expect(resultsOf(batch).map(({ status }) => status)).toEqual([again, fresh]);
+      expect(batch.headers.get("sluice-durability")).toBe(reached);
+      const later = await until("the applier has caught up", CATCH_UP_MS_MAX, async () => {
+        const answer = await running.client.place(order, { account, ack: "central" });
+        return answer.status !== 202 && answer;
+      });
       expect([later.status, later.text]).toEqual([200, first.text]);
       expect(later.headers.get("sluice-durability")).toBe("central");
     },

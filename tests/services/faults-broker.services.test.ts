@@ -3,7 +3,7 @@ import { afterAll, beforeAll, expect, test } from "bun:test";
 import { HandOrders } from "../support/hand-orders.ts";
 import { Load } from "../support/load.ts";
 import { endAll } from "../support/processes.ts";
-import { printedSeed, randomOf, wholeOf } from "../support/random.ts";
+import { printedSeed } from "../support/random.ts";
 import { type Replicated, type Sent, startReplicated } from "../support/replicated.ts";
 import {
   OwnServices,
@@ -19,8 +19,6 @@ const CONNECTIONS = 24;
 const PAUSE_OF_CLIENT_MS = 60;
 const BROKER_KILLS = LONG ? 5 : 1;
 const PAUSE_MS = LONG ? 30_000 : 8000;
-const WRITER_KILLS = LONG ? 20 : 4;
-const WRITER_KILLS_MAX = 40;
 /** Orders before a fault, while it lasts, and after it. */
 const SOME = 300;
 
@@ -96,27 +94,6 @@ test(
     await own.resume("kafka");
     await endLoad(load);
     expect(load.interruptions).toEqual([]);
-  },
-  TEST_MS_MAX,
-);
-
-test(
-  "relays killed between the broker's acknowledgement and the watermark: what comes twice is dropped",
-  async () => {
-    const seed = printedSeed("relays killed");
-    const random = randomOf(seed);
-    const load = await startLoad(seed);
-    const dropped = () => system.applierMetric("sluice_applier_records_duplicate_total");
-    const before = await dropped();
-    let kills = 0;
-    while (kills < WRITER_KILLS || ((await dropped()) === before && kills < WRITER_KILLS_MAX)) {
-      await load.moreAcked(wholeOf(random, 20, 200));
-      const killed = SHARDS.map((shard) => system.kill(shard));
-      for (const one of killed) await one.recovered();
-      kills += 1;
-    }
-    await endLoad(load);
-    expect(await dropped()).toBeGreaterThan(before);
   },
   TEST_MS_MAX,
 );

@@ -96,15 +96,15 @@ const awaitApplied = async (): Promise<void> => {
   await until("central goes on", APPLIED_MS_MAX, async () => (await recordsApplied()) > before);
 };
 
-/** Resolves when a transaction of the applier is open and stays so. */
-const holdTransaction = async (): Promise<void> => {
-  const held = Promise.withResolvers<void>();
+/** Resolves when that is done to a COMMIT of the applier. */
+const atCommit = async (kind: CutKind): Promise<void> => {
+  const done = Promise.withResolvers<void>();
   proxy.cutter = () => {
     proxy.cutter = () => null;
-    held.resolve();
-    return "held";
+    done.resolve();
+    return kind;
   };
-  await held.promise;
+  await done.promise;
 };
 
 describe("under load, nothing is lost, doubled or refused", () => {
@@ -113,8 +113,8 @@ describe("under load, nothing is lost, doubled or refused", () => {
     async () => {
       const load = await startLoad("MySQL killed");
       for (let kill = 0; kill < KILLS; kill++) {
-        // Once with an open transaction, once wherever it is.
-        if (kill % 2 === 0) await holdTransaction();
+        // In the middle of a transaction, and when one stands that the applier has not heard of.
+        await atCommit(kill % 2 === 0 ? "held" : "unanswered");
         await own.kill("mysql");
         await load.moreAcked(DURING);
         await own.up("mysql");

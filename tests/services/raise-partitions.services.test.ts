@@ -190,13 +190,14 @@ const expectSeenInOrder = async (): Promise<void> => {
 
 /** The partitions' messages in an order that some reader may meet them in. */
 const interleaved = (random: Random): readonly (readonly [number, RawMessage])[] => {
-  const left = [...live.messages].map(
-    ([partition, messages]) => [partition, [...messages.values()]] as const,
-  );
+  const left = [...live.messages].map(([partition, messages]): [number, RawMessage[]] => [
+    partition,
+    [...messages.values()],
+  ]);
   const order: (readonly [number, RawMessage])[] = [];
   while (left.length > 0) {
     const at = wholeOf(random, 0, left.length - 1);
-    const [partition, messages] = left[at] as (typeof left)[number];
+    const [partition, messages] = left[at] as [number, RawMessage[]];
     const some = messages.splice(0, wholeOf(random, 1, 200));
     order.push(...some.map((message) => [partition, message] as const));
     if (messages.length === 0) left.splice(at, 1);

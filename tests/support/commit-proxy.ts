@@ -15,7 +15,9 @@ export type CutKind =
   /** Right after it was sent on: what the server makes of it is left to chance. */
   | "at once"
   /** The server never gets the end of it, the connection stays: a transaction is open until it ends. */
-  | "held";
+  | "held"
+  /** The server gets it, its answer never comes, the connection stays: all of it stands. */
+  | "unanswered";
 
 /** Asked at every COMMIT; null lets it pass. */
 export type Cutter = () => CutKind | null;
@@ -23,31 +25,30 @@ export type Cutter = () => CutKind | null;
 const COMMIT = Buffer.from("COMMIT");
 
 export class CommitProxy {
-  readonly url: string;
   /** How often each was done. */
   readonly cuts = new Map<CutKind, number>();
   cutter: Cutter = () => null;
+  readonly #target: URL;
   readonly #server: Server;
   readonly #sockets = new Set<Socket>();
 
-  /** `mysqlUrl`: where the server is; the proxy's `url` names the same database. */
+  /** `mysqlUrl`: where the server is. */
   static async start(mysqlUrl: string): Promise<CommitProxy> {
-    const target = new URL(mysqlUrl);
-    const listening = Promise.withResolvers<void>();
-    const proxy = new CommitProxy(target, listening.resolve);
-    await listening.promise;
-    (proxy as { url: string }).url = proxy.#urlOf(target);
+    const proxy = new CommitProxy(new URL(mysqlUrl));
+    const { promise, resolve } = Promise.withResolvers<void>();
+    proxy.#server.listen(0, "127.0.0.1", resolve);
+    await promise;
     return proxy;
   }
 
-  private constructor(target: URL, onListening: () => void) {
-    this.url = "";
+  private constructor(target: URL) {
+    this.#target = target;
     this.#server = createServer((client) => this.#join(client, target));
-    this.#server.listen(0, "127.0.0.1", onListening);
   }
 
-  #urlOf(target: URL): string {
-    const url = new URL(target);
+  /** The same database, through here. */
+  get url(): string {
+    const url = new URL(this.#target);
     url.hostname = "127.0.0.1";
     url.port = String((this.#server.address() as AddressInfo).port);
     return url.href;
@@ -68,16 +69,16 @@ export class CommitProxy {
         end();
       });
     }
-    let isDeaf = false;
+    let deaf: CutKind | null = null;
     server.on("data", (chunk: Buffer) => {
-      if (isDeaf) end();
-      else if (!client.write(chunk)) pauseUntilDrained(server, client);
+      if (deaf === "before the answer") end();
+      else if (deaf === null && !client.write(chunk)) pauseUntilDrained(server, client);
     });
     client.on("data", (chunk: Buffer) => {
       // The statement is the last of its packet, so it is the end of what was sent.
       const kind = chunk.subarray(-COMMIT.length).equals(COMMIT) ? this.cutter() : null;
       if (kind !== null) this.cuts.set(kind, (this.cuts.get(kind) ?? 0) + 1);
-      if (kind === "before the answer") isDeaf = true;
+      if (kind === "before the answer" || kind === "unanswered") deaf = kind;
       const isWhole = kind !== "in the question" && kind !== "held";
       const sent = isWhole ? chunk : chunk.subarray(0, -COMMIT.length);
       const ended = kind === "in the question" || kind === "at once";

@@ -150,7 +150,7 @@ export class FakeCentral implements Transport {
       this.connectFailures--;
       throw down("not there");
     }
-    return { centralId: this.centralId, cursors: [...this.cursors.values()] };
+    return { centralId: this.centralId, epoch: 0, cursors: [...this.cursors.values()] };
   }
 
   async send(records: readonly CommittedRecord[], generation: number): Promise<SendResult> {
@@ -250,7 +250,7 @@ export class FakeBroker extends FakeCentral implements CentralView {
     const stopped = [...this.stoppedPartitions].map((partition) => {
       return { partition, code: "gap" as const, detail: "a gap" };
     });
-    return { centralId: this.centralId, cursors: [...this.cursors.values()], stopped };
+    return { centralId: this.centralId, epoch: 0, cursors: [...this.cursors.values()], stopped };
   }
 }
 

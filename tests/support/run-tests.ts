@@ -1,7 +1,8 @@
 /**
  * Runs every test suite of the repository and counts: the last line is `N passed, N failed`.
  * Tests that need Kafka, MySQL and Redis are files of their own, `*.services.test.ts`: a plain run
- * leaves them out, and `--services` runs nothing else.
+ * leaves them out. `--services` runs them, and some of the plain files again with every system on
+ * services, in suites of their own.
  *
  * A suite is a folder. Each runs in a `bun test` process of its own, one after the other, so that
  * a crash, a hang or a leaked global stays in its suite. The counts come from the summary that
@@ -18,6 +19,8 @@ export interface Run {
   readonly isOurs: (file: string) => boolean;
   /** Suites that have to exist; a folder beyond them that has test files becomes a suite too. */
   readonly requiredSuites: readonly string[];
+  /** Files of the plain run whose systems keep their orders in the services this time. */
+  readonly alsoOnServices: readonly string[];
   readonly timeoutMs: number;
 }
 
@@ -25,11 +28,24 @@ const isServicesTest = (file: string): boolean => file.endsWith(".services.test.
 
 // Both runs, with installing and checks, have to stay within the 25 minutes of a CI run.
 export const PLAIN_RUN: Run = {
+  alsoOnServices: [],
   isOurs: (file) => !isServicesTest(file),
   requiredSuites: ["app", "shards", "tests/tooling", "tests/contract", "tests/system"],
   timeoutMs: 11 * 60_000,
 };
 export const SERVICES_RUN: Run = {
+  alsoOnServices: [
+    "tests/contract/batch.test.ts",
+    "tests/contract/change.test.ts",
+    "tests/contract/idempotency.test.ts",
+    "tests/contract/operation.test.ts",
+    "tests/contract/order.test.ts",
+    "tests/contract/read.test.ts",
+    "tests/system/gtd.test.ts",
+    "tests/system/kill.test.ts",
+    "tests/system/replay.test.ts",
+    "tests/system/restart.test.ts",
+  ],
   isOurs: isServicesTest,
   requiredSuites: ["tests/services"],
   timeoutMs: 9 * 60_000,
@@ -110,19 +126,34 @@ export const faultOf = (end: SuiteEnd): string => {
 export const countLine = ({ passed, failed, skipped }: Counts): string =>
   `${passed} passed, ${failed} failed${skipped > 0 ? `, ${skipped} skipped` : ""}`;
 
-/** The run's test files by suite, the required suites first; paths from the root. */
+const ON_SERVICES = " on services";
+
+const folderOf = (file: string): string => {
+  const folders = file.split("/").slice(0, -1);
+  return folders.slice(0, folders[0] === "tests" ? 2 : 1).join("/") || ".";
+};
+
+/**
+ * The run's test files by suite, the required suites first, those on services last; paths from the
+ * root. A file that has to run on services is in its suite even when it is not among `files`.
+ */
 export const suitesOf = (
   run: Run,
   files: readonly string[],
 ): ReadonlyMap<string, readonly string[]> => {
   const suites = new Map<string, string[]>(run.requiredSuites.map((suite) => [suite, []]));
-  for (const file of files.filter(run.isOurs).toSorted()) {
-    const folders = file.split("/").slice(0, -1);
-    const suite = folders.slice(0, folders[0] === "tests" ? 2 : 1).join("/") || ".";
+  const add = (suite: string, file: string) =>
     suites.set(suite, [...(suites.get(suite) ?? []), file]);
-  }
+  for (const file of files.filter(run.isOurs).toSorted()) add(folderOf(file), file);
+  for (const file of run.alsoOnServices) add(folderOf(file) + ON_SERVICES, file);
   return suites;
 };
+
+/** What tests/support/stores.ts goes by. */
+export const environmentOf = (suite: string): Readonly<Record<string, string | undefined>> => ({
+  ...process.env,
+  SLUICE_TEST_ON: suite.endsWith(ON_SERVICES) ? "services" : undefined,
+});
 
 const testFiles = (): string[] =>
   [...new Glob("**/*.test.ts").scanSync(".")].filter((file) => !file.includes("node_modules/"));
@@ -154,10 +185,20 @@ const endGroup = async (pid: number): Promise<void> => {
   }
 };
 
-const runSuite = async (files: readonly string[], timeoutMs: number): Promise<SuiteEnd> => {
+const runSuite = async (
+  suite: string,
+  files: readonly string[],
+  timeoutMs: number,
+): Promise<SuiteEnd> => {
   const child: Subprocess<"ignore", "inherit", "pipe"> = Bun.spawn(
     [process.execPath, "test", "--timeout", `${TEST_TIMEOUT_MS}`, ...files.map((f) => `./${f}`)],
-    { stdin: "ignore", stdout: "inherit", stderr: "pipe", detached: true },
+    {
+      env: environmentOf(suite),
+      stdin: "ignore",
+      stdout: "inherit",
+      stderr: "pipe",
+      detached: true,
+    },
   );
   const stop = (): void => {
     signalGroup(child.pid, "SIGTERM");
@@ -206,7 +247,7 @@ const runAll = async (run: Run): Promise<Counts> => {
   for (const [suite, files] of suitesOf(run, testFiles())) {
     console.error(`\n== ${suite}: ${files.length} test files`);
     const leftMs = Math.max(endsAtMs - performance.now(), 1);
-    const end = files.length > 0 ? await runSuite(files, leftMs) : undefined;
+    const end = files.length > 0 ? await runSuite(suite, files, leftMs) : undefined;
     const fault = end === undefined ? "has no test files" : faultOf(end);
     if (fault !== "") {
       console.error(`== ${suite} ${fault}`);

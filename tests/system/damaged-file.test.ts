@@ -28,7 +28,7 @@ import {
 const TEST_MS_MAX = 60_000;
 const PAGE_BYTES = 4096;
 const BATCH = 100;
-const WAY_OUT = "--new-epoch";
+const WAY_OUT = "sluice restore";
 
 /** A data folder as its processes left it; each test damages a copy. */
 interface Image {

@@ -99,6 +99,10 @@ class SqliteStore implements CentralStore {
     return newest === null ? 0 : counterOf(newest.orderId as OrderId);
   }
 
+  async grantedEpoch(shard: string): Promise<number> {
+    return this.#statements.readEpoch.get({ shard })?.epoch ?? 0;
+  }
+
   async cursors(shard: string): Promise<readonly Cursor[]> {
     return this.#cursorsOf(shard);
   }

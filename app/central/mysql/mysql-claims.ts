@@ -15,6 +15,15 @@ export const readCursors = (
     [shard],
   );
 
+/** 0 when the shard was given none. */
+export const readEpoch = async (connection: MysqlConnection, shard: string): Promise<number> => {
+  const [row] = await connection.rows<{ epoch: number }>(
+    "SELECT epoch FROM shard_epoch WHERE shard = ?",
+    [shard],
+  );
+  return row?.epoch ?? 0;
+};
+
 /**
  * In a transaction. Claims wait for each other at central's own row, because a shard that is not
  * known has none to lock; the shard's row then waits for what is being applied of the epoch before.

@@ -17,7 +17,7 @@ import type {
   TopicStore,
 } from "../store.ts";
 import { MysqlApply } from "./mysql-apply.ts";
-import { claimEpoch, readCursors } from "./mysql-claims.ts";
+import { claimEpoch, readCursors, readEpoch } from "./mysql-claims.ts";
 import {
   expectDatabase,
   type MysqlAddress,
@@ -133,6 +133,10 @@ class PooledStore implements MysqlStore {
     return this.#pool.use("claim epoch", (connection) =>
       claimEpoch(connection, this.centralId, claim, this.#clock.now()),
     );
+  }
+
+  grantedEpoch(shard: string): Promise<number> {
+    return this.#pool.use("read epoch", (connection) => readEpoch(connection, shard));
   }
 
   cursors(shard: string): Promise<readonly Cursor[]> {

@@ -19,7 +19,7 @@ export class MemoryTopicStore implements TopicStore {
   transactions = 0;
   /** While set, nothing returns: a database that hangs. */
   hang: Promise<void> = Promise.resolve();
-  grantedEpoch = 1;
+  granted = 1;
   #positions = new Map<number, string>();
   #streams = new Map<string, StreamState>();
 
@@ -32,6 +32,10 @@ export class MemoryTopicStore implements TopicStore {
     return results;
   }
 
+  async grantedEpoch(): Promise<number> {
+    return this.granted;
+  }
+
   #push(push: Intake["pushes"][number]): PushResult {
     const { shard, partition } = push[0] ?? { shard: "", partition: 0 };
     const stream = `${shard}/${partition}`;
@@ -39,7 +43,7 @@ export class MemoryTopicStore implements TopicStore {
       cursor: emptyCursor(partition),
       stopped: null,
     };
-    const { grantedEpoch } = this;
+    const grantedEpoch = this.granted;
     const plan = planPush({ cursor, stopped, grantedEpoch }, push);
     this.#streams.set(stream, { cursor: plan.cursor, stopped: plan.stopped, grantedEpoch });
     this.duplicates += plan.duplicates;
