@@ -123,17 +123,16 @@ const judge = (cursor: Cursor, grantedEpoch: number, record: CommittedRecord): V
 
 /** seq is cursor + 1, or 1 in a new epoch; what is no whole number ends here as unreadable. */
 const judgeChained = (cursor: Cursor, record: CommittedRecord): Verdict => {
+  const content = contentOf(record);
+  if (content instanceof UnreadableRecord) {
+    return stop("unreadable", `record ${record.seq}: ${reasonOf(content)}`);
+  }
   if (record.prevHash !== cursor.hash) {
     const { seq, prevHash } = record;
     return stop("hash_mismatch", `record ${seq} follows ${prevHash}, the cursor is ${cursor.hash}`);
   }
   if (chainHash(record.prevHash, record.value) !== record.hash) {
     return stop("hash_mismatch", `record ${record.seq} is not what its hash was made of`);
-  }
-  // With its own hash it is as its shard wrote it: only then a newer version may read what this can't.
-  const content = contentOf(record);
-  if (content instanceof UnreadableRecord) {
-    return stop("unreadable", `record ${record.seq}: ${reasonOf(content)}`);
   }
   if ((content.type === "epoch_started") !== (record.seq === 1)) {
     return stop("unreadable", `record ${record.seq} of the epoch is ${content.type}`);

@@ -11,7 +11,7 @@ import { servicesFromEnvironment } from "../support/services.ts";
 import { inLanes, until } from "../support/until.ts";
 
 const LONG = process.env.SLUICE_TEST_LONG === "1";
-const TEST_MS_MAX = LONG ? 30 * 60_000 : 120_000;
+const TEST_MS_MAX = LONG ? 30 * 60_000 : 240_000;
 const KILLS = LONG ? 20 : 4;
 const REBALANCES = LONG ? 12 : 2;
 const CONNECTIONS = 30;
@@ -23,7 +23,8 @@ const BETWEEN = 100;
 const TAKEN_OVER_MS_MAX = 40_000;
 const GROUP_MS_MAX = 60_000;
 /** More would wait for the processor, not for the group. */
-const STARTS_AT_ONCE = 3;
+const STARTS_AT_ONCE = 2;
+const FEW_CONNECTIONS = 8;
 
 const systems: Replicated[] = [];
 const loads: Load[] = [];
@@ -34,8 +35,14 @@ afterEach(async () => {
   await Promise.all(systems.splice(0).map(({ database }) => database.drop()));
 }, TEST_MS_MAX);
 
-const start = async (what: string, options: { appliers?: number; partitions?: number } = {}) => {
-  const { appliers = 1, partitions = 10 } = options;
+interface StartOptions {
+  readonly appliers?: number;
+  readonly partitions?: number;
+  readonly connections?: number;
+}
+
+const start = async (what: string, options: StartOptions = {}) => {
+  const { appliers = 1, partitions = 10, connections = CONNECTIONS } = options;
   const services = { ...servicesFromEnvironment(), redisUrl: "" };
   const settings = { PARTITION_COUNT: `${partitions}` };
   const system = await startReplicated({ services, settings, appliers });
@@ -43,7 +50,7 @@ const start = async (what: string, options: { appliers?: number; partitions?: nu
   const load = await Load.start({
     url: system.url,
     seed: printedSeed(what),
-    connections: CONNECTIONS,
+    connections,
     pauseMs: PAUSE_OF_CLIENT_MS,
   });
   loads.push(load);
@@ -161,7 +168,10 @@ describe("any number of appliers and partitions", () => {
   test(
     "3 appliers, then 15 for 10 partitions: five have none, and wait",
     async () => {
-      const { system, load } = await start("3 and 15 appliers", { appliers: 3 });
+      const { system, load } = await start("3 and 15 appliers", {
+        appliers: 3,
+        connections: FEW_CONNECTIONS,
+      });
       await awaitMembers(system, [3, 3, 4]);
       await awaitApplied(system);
       await inLanes(Array(12).fill(null), STARTS_AT_ONCE, () => system.addApplier());

@@ -240,6 +240,8 @@ describe("a raise under load", () => {
       expect(load.interruptions).toEqual([]);
       await system.expectExact(loads);
       await expectSeenInOrder();
+      // No shard took the new partitions for missing: nobody has to be warned.
+      expect(system.dev.process.stderr()).not.toContain("has no partition");
     },
     TEST_MS_MAX,
   );

@@ -7,12 +7,12 @@ import { afterAll, afterEach, beforeAll, describe, expect, test } from "bun:test
 import { type Admin, Kafka, logLevel } from "kafkajs";
 import { createConnection } from "mysql2/promise";
 import { partitionOf } from "../../shards/protocol/partition.ts";
-import { chainHash } from "../../shards/protocol/record.ts";
+import { type CommittedRecord, chainHash } from "../../shards/protocol/record.ts";
 import { encodeTopicRecord } from "../../shards/protocol/topic.ts";
 import type { Diagnosis } from "../support/doctor.ts";
 import { HandOrders } from "../support/hand-orders.ts";
 import { bodyOf } from "../support/ledger.ts";
-import { Load } from "../support/load.ts";
+import { Load, type SentOrder } from "../support/load.ts";
 import { endAll } from "../support/processes.ts";
 import { printedSeed } from "../support/random.ts";
 import { type Replicated, startReplicated } from "../support/replicated.ts";
@@ -73,6 +73,12 @@ const startLoad = async (what: string): Promise<Load> => {
   await load.moreAcked(SOME);
   return load;
 };
+
+/** What of an order is looked at here. */
+interface OrderBody {
+  readonly createdAt: number;
+  readonly receipt: Pick<CommittedRecord, "shard" | "epoch" | "partition" | "seq" | "commitSeq">;
+}
 
 interface Cursor {
   readonly seq: number;
@@ -137,17 +143,15 @@ const expectHealed = async (load: Load): Promise<void> => {
   expect({ exitCode: doctor.exitCode, codes }).toEqual({ exitCode: 0, codes: ["single_broker"] });
 };
 
-/** Somebody else's copy of the record that comes next, with another price under the old hash. */
+/** Somebody else's copy of the record that comes next, with another price under its hash. */
 const produceAltered = async (): Promise<void> => {
-  const { seq, hash: prevHash } = await cursorOf(PARTITION);
-  const value = bodyOf(byHand.orders.at(-1) as HandOrders["orders"][number]);
+  const { seq: lastSeq, hash: prevHash } = await cursorOf(PARTITION);
+  const order = JSON.parse(bodyOf(byHand.orders.at(-1) as SentOrder)) as OrderBody;
+  const place = { ...order.receipt, commitSeq: 1_000_000, seq: lastSeq + 1 };
+  const value = JSON.stringify({ ...order, receipt: place });
   const record = {
-    shard: "shard1",
-    epoch: 1,
-    partition: PARTITION,
-    seq: seq + 1,
-    commitSeq: 1_000_000,
-    at: Date.now(),
+    ...place,
+    at: order.createdAt,
     key: SYMBOL,
     value: value.replace('"50000.10"', '"60000.10"'),
     prevHash,

@@ -18,22 +18,10 @@ export interface CentralOrder {
   readonly now: string;
 }
 
-/** How far central is in a stream. */
-export interface CentralCursor {
-  readonly shard: string;
-  readonly partition: number;
-  readonly seq: number;
-  readonly hash: string;
-}
-
 export interface CentralContents {
   readonly orders: readonly CentralOrder[];
   /** The values of stored refusals. */
   readonly refusals: readonly string[];
-  /** By shard and partition. */
-  readonly cursors: readonly CentralCursor[];
-  /** Streams that central takes no more of: the shard's name and the code. */
-  readonly stopped: readonly string[];
 }
 
 const orderOf = (row: OrderRow): CentralOrder => ({
@@ -41,19 +29,6 @@ const orderOf = (row: OrderRow): CentralOrder => ({
   accepted: renderAcceptedRow(row),
   now: renderOrderRow(row),
 });
-
-const cursorOf = ({ shard, partition, seq, hash }: CentralCursor): CentralCursor => ({
-  shard,
-  partition,
-  seq,
-  hash,
-});
-
-const byStream = (a: CentralCursor, b: CentralCursor): number =>
-  a.shard.localeCompare(b.shard) || a.partition - b.partition;
-
-const stoppedOf = ({ shard, code }: { readonly shard: string; readonly code: string }): string =>
-  `${shard} ${code}`;
 
 export const embeddedContents = (dataDir: string): CentralContents => {
   const database = new Database(join(dataDir, "central.sqlite"), { readonly: true });
@@ -66,8 +41,6 @@ export const embeddedContents = (dataDir: string): CentralContents => {
         .from(sqlite.outcomes)
         .all()
         .map(({ value }) => value),
-      cursors: tables.select().from(sqlite.streamCursor).all().map(cursorOf).toSorted(byStream),
-      stopped: tables.select().from(sqlite.stoppedStream).all().map(stoppedOf),
     };
   } finally {
     database.close();
@@ -80,13 +53,9 @@ export const mysqlContents = async (url: string): Promise<CentralContents> => {
     const tables = drizzleMysql({ client: connection });
     const rows = await tables.select().from(mysql.orders);
     const refusals = await tables.select().from(mysql.outcomes);
-    const cursors = await tables.select().from(mysql.streamCursor);
-    const stopped = await tables.select().from(mysql.stoppedStream);
     return {
       orders: rows.map((row) => orderOf(fromMysqlRow(row))),
       refusals: refusals.map(({ value }) => value),
-      cursors: cursors.map(cursorOf).toSorted(byStream),
-      stopped: stopped.map(stoppedOf),
     };
   } finally {
     await connection.end();

@@ -8,7 +8,7 @@ import {
   type Started,
   startProcess,
 } from "./processes.ts";
-import { storesOf } from "./stores.ts";
+import { raiseTopic, storesOf } from "./stores.ts";
 import { until } from "./until.ts";
 
 export const JWT_SECRET = "a-secret-of-the-contract-tests-only-0123456789";
@@ -78,6 +78,11 @@ export class System {
     } finally {
       await until(`${shard} is back`, START_MS_MAX, () => this.isReady());
     }
+  }
+
+  /** What `sluice partitions raise` does before it asks the shards. */
+  raiseTopic(partitions: number): Promise<void> {
+    return raiseTopic(this.folder, partitions);
   }
 
   /** Drains; throws when it does not end well or a process is left. */

@@ -180,11 +180,10 @@ export const endAll = async ({ keep = [] }: { readonly keep?: readonly string[] 
       rmSync(folder, { recursive: true, force: true });
       folders.delete(folder);
     }
-    const removed = over.map((folder) => {
+    for (const folder of over) {
       const remove = removals.get(folder);
       removals.delete(folder);
-      return remove?.();
-    });
-    await Promise.all(removed);
+      await remove?.();
+    }
   }
 };

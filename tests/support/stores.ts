@@ -5,7 +5,7 @@
  * folder is there.
  */
 import { Redis } from "ioredis";
-import { Kafka, logLevel } from "kafkajs";
+import { type Admin, Kafka, logLevel } from "kafkajs";
 import { type CentralContents, embeddedContents, mysqlContents } from "./central-contents.ts";
 import { onFolderRemoved } from "./processes.ts";
 import { freshDatabase, freshTopic, type Services, servicesFromEnvironment } from "./services.ts";
@@ -38,6 +38,15 @@ export const contentsOf = async (dataDir: string): Promise<CentralContents> => {
   return mysqlUrl === undefined ? embeddedContents(dataDir) : mysqlContents(mysqlUrl);
 };
 
+/** Shards may number as many partitions as their topic has; the embedded store has no topic. */
+export const raiseTopic = async (dataDir: string, partitions: number): Promise<void> => {
+  const { KAFKA_BROKERS: brokers = "", SLUICE_KAFKA_TOPIC: topic } = await storesOf(dataDir);
+  if (topic === undefined) return;
+  await withAdmin(brokers.split(","), (admin) =>
+    admin.createPartitions({ topicPartitions: [{ topic, count: partitions }] }),
+  );
+};
+
 const makeStores = async (dataDir: string, services: Services): Promise<Stores> => {
   const database = await freshDatabase(services.mysqlUrl);
   const topic = freshTopic();
@@ -59,16 +68,24 @@ const makeStores = async (dataDir: string, services: Services): Promise<Stores> 
   };
 };
 
-/** A system that refused to start has made none. */
-const dropTopic = async (brokers: readonly string[], topic: string): Promise<void> => {
+const withAdmin = async (
+  brokers: readonly string[],
+  work: (admin: Admin) => Promise<unknown>,
+): Promise<void> => {
   const admin = new Kafka({ brokers: [...brokers], logLevel: logLevel.NOTHING }).admin();
   try {
     await admin.connect();
-    if ((await admin.listTopics()).includes(topic)) await admin.deleteTopics({ topics: [topic] });
+    await work(admin);
   } finally {
     await admin.disconnect();
   }
 };
+
+/** A system that refused to start has made none. */
+const dropTopic = (brokers: readonly string[], topic: string): Promise<void> =>
+  withAdmin(brokers, async (admin) => {
+    if ((await admin.listTopics()).includes(topic)) await admin.deleteTopics({ topics: [topic] });
+  });
 
 const emptyRedis = async (url: string): Promise<void> => {
   const redis = new Redis(url, { lazyConnect: true });

@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { ROOT, runProcess } from "../support/processes.ts";
 import {
   countLine,
+  environmentOf,
   faultOf,
   PLAIN_RUN,
   parseSummary,
@@ -85,11 +86,35 @@ describe("tests that need services", () => {
     expect(ran).toEqual(["app/a.test.ts", "tests/system/services.test.ts"]);
   });
 
-  test("are all that a run with --services has, and its own suite cannot be missing", () => {
-    expect(Object.fromEntries(suitesOf(SERVICES_RUN, files))).toEqual({
+  test("are in a run with --services, and its own suite cannot be missing", () => {
+    const run = { ...SERVICES_RUN, alsoOnServices: [] };
+    expect(Object.fromEntries(suitesOf(run, files))).toEqual({
       "tests/services": [],
       app: ["app/b.services.test.ts"],
     });
+  });
+
+  test("stand beside plain files that run again, in suites of their own", () => {
+    const again = ["tests/system/kill.test.ts", "tests/contract/gone.test.ts"];
+    const run = { ...SERVICES_RUN, alsoOnServices: again };
+    const found = [...files, "tests/system/kill.test.ts", "tests/system/a.services.test.ts"];
+    expect(Object.fromEntries(suitesOf(run, found))).toEqual({
+      "tests/services": [],
+      app: ["app/b.services.test.ts"],
+      "tests/system": ["tests/system/a.services.test.ts"],
+      "tests/system on services": ["tests/system/kill.test.ts"],
+      "tests/contract on services": ["tests/contract/gone.test.ts"],
+    });
+    expect(environmentOf("tests/system on services").SLUICE_TEST_ON).toBe("services");
+    expect(environmentOf("tests/system").SLUICE_TEST_ON).toBeUndefined();
+    expect([...suitesOf(PLAIN_RUN, found).keys()].filter((suite) => / on /.test(suite))).toEqual(
+      [],
+    );
+  });
+
+  test.each([...SERVICES_RUN.alsoOnServices])("run %s again, which is there", async (file) => {
+    expect(PLAIN_RUN.isOurs(file)).toBe(true);
+    expect(await Bun.file(join(ROOT, file)).exists()).toBe(true);
   });
 
   test("do not run without services; what starts them is named", async () => {
