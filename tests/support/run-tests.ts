@@ -48,7 +48,7 @@ export const SERVICES_RUN: Run = {
   ],
   isOurs: isServicesTest,
   requiredSuites: ["tests/services"],
-  timeoutMs: 9 * 60_000,
+  timeoutMs: 11 * 60_000,
 };
 
 const TEST_TIMEOUT_MS = 60_000;

@@ -27,6 +27,8 @@ interface Reading {
 }
 
 const TRY_AGAIN_MS = 500;
+/** A topic that was just made has no leader for a moment: not worth a word. */
+const QUIET_TRIES = 10;
 
 export class Assignment {
   readonly #parts: AssignmentParts;
@@ -165,12 +167,12 @@ export class Assignment {
 
   /** null: the assignment is over. */
   async #untilKnown<T>(ask: () => Promise<T>): Promise<T | null> {
-    while (!this.#over) {
+    for (let tries = 1; !this.#over; tries++) {
       try {
         const known = await ask();
         return this.#over ? null : known;
       } catch (error) {
-        this.#parts.logger.warn(
+        this.#parts.logger[tries > QUIET_TRIES ? "warn" : "debug"](
           { reason: reasonOf(error) },
           "central's positions or the topic's ends are not known yet",
         );
