@@ -17,6 +17,8 @@ const build = Bun.spawnSync(
     "build",
     "--compile",
     "--minify",
+    // Logs name the class of an error.
+    "--keep-names",
     "--sourcemap",
     "--bytecode",
     "--format=esm",

@@ -49,7 +49,11 @@ export const processUrl = () =>
 const hostPorts = () =>
   z.string().transform((value, context): readonly string[] => {
     const brokers = value.split(",").map((one) => one.trim());
-    if (brokers.every((one) => HOST_PORT.test(one))) return brokers;
+    const isAddress = (one: string): boolean => {
+      const port = Number(HOST_PORT.exec(one)?.[2]);
+      return port >= 1 && port <= 65_535;
+    };
+    if (brokers.every(isAddress)) return brokers;
     context.addIssue({ code: "custom", message: "expected HOST:PORT,HOST:PORT,…" });
     return z.NEVER;
   });
@@ -75,7 +79,12 @@ export const SASL_MECHANISMS = ["plain", "scram-sha-256", "scram-sha-512"] as co
 
 export const kafkaSettingsSchema = z.strictObject({
   /** Where committed records go; made at the first start. */
-  topic: text().prefault("orders.committed"),
+  topic: z
+    .string()
+    .regex(/^(?!\.{1,2}$)[\w.-]{1,249}$/, {
+      error: "expected a topic's name: letters, digits, dot, _ and -, 249 at most",
+    })
+    .prefault("orders.committed"),
   /** The appliers' consumer group. */
   groupId: text().prefault("sluice-applier"),
   /** Of a topic that is made; 0 takes as many as there are brokers, 3 at most. */
@@ -85,7 +94,9 @@ export const kafkaSettingsSchema = z.strictObject({
   ssl: flag(),
   /** PEM file of the authority that signed the brokers' certificates; the system's when left out. */
   sslCa: text().optional(),
-  saslMechanism: z.enum(SASL_MECHANISMS).optional(),
+  saslMechanism: z
+    .enum(SASL_MECHANISMS, { error: `expected one of ${SASL_MECHANISMS.join(", ")}` })
+    .optional(),
   saslUsername: text().optional(),
   saslPassword: z.string().optional(),
 });

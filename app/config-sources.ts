@@ -112,6 +112,7 @@ const readEnvironment = (
   const allowed = new Set(names.flatMap((n) => (n.secret ? [n.env, `${n.env}_FILE`] : [n.env])));
   const problems = Object.keys(environment)
     .filter((name) => name.startsWith("SLUICE_") && !allowed.has(name))
+    .filter((name) => !OF_LOCAL_SERVICES.test(name))
     .map((name) => `${name} in the environment is not a setting${suggestion(name, [...allowed])}`);
   if (problems.length > 0) throw new UsageError(problems.join("\n"));
   for (const name of names) {
@@ -127,6 +128,9 @@ const readEnvironment = (
     }
   }
 };
+
+/** What `deploy/local/services` reads; a shell that exports it may start us too. */
+const OF_LOCAL_SERVICES = /^SLUICE_SERVICES_/;
 
 /** An empty variable counts as not set, as compose files leave them. */
 const nonEmpty = (text: string | undefined): string | undefined => (text === "" ? undefined : text);
@@ -149,6 +153,8 @@ const parseStructured = (name: string, text: string): unknown => {
 
 /** `: did you mean X?` when a known name is at most three edits away, else a full stop. */
 const suggestion = (name: string, known: readonly string[]): string => {
+  const plain = name.replace(/^SLUICE_/, "");
+  if (known.includes(plain)) return `: did you mean ${plain}?`;
   const nearest = known
     .map((candidate) => ({ candidate, edits: editDistance(name, candidate) }))
     .reduce((best, next) => (next.edits < best.edits ? next : best), {

@@ -121,8 +121,34 @@ describe("what stops the start, and what it is called", () => {
     ],
     [{ REDIS_URL: "http://hush@a" }, "REDIS_URL: expected a URL like redis://host:6379/0."],
     [
-      { SLUICE_KAFKA_SASL_MECHANISM: "plain" },
-      "kafka.saslMechanism and kafka.saslUsername go together: set both or neither.",
+      { KAFKA_BROKERS: "a:1,b:99999", MYSQL_URL: "mysql://a/b" },
+      'KAFKA_BROKERS = "a:1,b:99999": expected HOST:PORT,HOST:PORT,….',
+    ],
+    [
+      { KAFKA_BROKERS: "a:1", MYSQL_URL: "hush" },
+      "MYSQL_URL: expected a URL like mysql://user:password@host:3306/sluice.",
+    ],
+    [
+      { SLUICE_KAFKA_BROKERS: "a:1" },
+      "SLUICE_KAFKA_BROKERS in the environment is not a setting: did you mean KAFKA_BROKERS?",
+    ],
+    [
+      { SLUICE_KAFKA_TOPIC: "a b" },
+      'SLUICE_KAFKA_TOPIC = "a b": expected a topic\'s name: letters, digits, dot, _ and -, ' +
+        "249 at most.",
+    ],
+    [
+      { SLUICE_KAFKA_SASL_MECHANISM: "gssapi" },
+      'SLUICE_KAFKA_SASL_MECHANISM = "gssapi": expected one of plain, scram-sha-256, scram-sha-512.',
+    ],
+    [
+      { SLUICE_KAFKA_SASL_MECHANISM: "plain", SLUICE_KAFKA_SASL_USERNAME: "a" },
+      "kafka.saslMechanism, kafka.saslUsername and kafka.saslPassword go together: set all or " +
+        "none; not set: kafka.saslPassword.",
+    ],
+    [
+      { SLUICE_KAFKA_SSL_CA: "ca.pem" },
+      "kafka.sslCa = ca.pem needs kafka.ssl: set it to true, or leave kafka.sslCa out.",
     ],
   ])("environment %p", (environment, sentence) => {
     expect(refusal(() => loadConfig({}, environment))).toBe(sentence);
@@ -214,7 +240,13 @@ describe("secrets", () => {
     };
     for (const { env } of SETTING_NAMES.filter(({ secret }) => secret)) {
       const value = urls[env] ?? SECRET;
-      const needed = env === "MYSQL_URL" ? { KAFKA_BROKERS: "a:1" } : {};
+      const needed = {
+        KAFKA_BROKERS: "a:1",
+        MYSQL_URL: "mysql://a/b",
+        SLUICE_KAFKA_SASL_MECHANISM: "plain",
+        SLUICE_KAFKA_SASL_USERNAME: "u",
+        SLUICE_KAFKA_SASL_PASSWORD: "p",
+      };
       const shown = renderConfig(loadConfig({}, { ...needed, [env]: value }).effective);
       expect(shown).toContain(`"********" # ${env}`);
       expect(shown).not.toContain(SECRET);

@@ -149,7 +149,7 @@ export const loadConfig = (
   const parsed = schema.safeParse(values);
   if (!parsed.success) {
     const sentences = parsed.error.issues.map((issue) => sentenceOf(issue, values, sources));
-    throw new UsageError(sentences.join("\n"));
+    throw new UsageError([...new Set(sentences)].join("\n"));
   }
   const config = { ...parsed.data, dataDir: resolve(parsed.data.dataDir) };
   const broken = limitsBroken(config);
@@ -220,13 +220,26 @@ const limitsBroken = (config: Config): readonly string[] => {
       config.mysqlUrl === undefined || config.kafkaBrokers !== undefined,
       "MYSQL_URL needs KAFKA_BROKERS: set both, or neither for the embedded store.",
     ],
-    [
-      (config.kafka.saslMechanism === undefined) === (config.kafka.saslUsername === undefined),
-      "kafka.saslMechanism and kafka.saslUsername go together: set both or neither.",
-    ],
+    ...kafkaRules(config),
     ...clusterSecretRules(config),
   ];
   return rules.filter(([holds]) => !holds).map(([, sentence]) => sentence);
+};
+
+const kafkaRules = ({ kafka }: Config): readonly (readonly [boolean, string])[] => {
+  const sasl = ["saslMechanism", "saslUsername", "saslPassword"] as const;
+  const missing = sasl.filter((key) => kafka[key] === undefined);
+  return [
+    [
+      missing.length === 0 || missing.length === sasl.length,
+      "kafka.saslMechanism, kafka.saslUsername and kafka.saslPassword go together: set all or " +
+        `none; not set: ${missing.map((key) => `kafka.${key}`).join(", ")}.`,
+    ],
+    [
+      kafka.sslCa === undefined || kafka.ssl,
+      `kafka.sslCa = ${kafka.sslCa} needs kafka.ssl: set it to true, or leave kafka.sslCa out.`,
+    ],
+  ];
 };
 
 const clusterSecretRules = (config: Config): readonly (readonly [boolean, string])[] => {

@@ -33,7 +33,13 @@ describe("wrong use is exit 2, one sentence and no stack", () => {
     ["dev --prot 1", {}, "unknown option '--prot' (Did you mean --port?)"],
     ["shard", {}, "required option '--shard <name>' not specified"],
     ["config", { SLUICE_PORT: "x" }, 'SLUICE_PORT = "x": expected a whole number'],
-    ["config", { REDIS_URL: "redis://a" }, "REDIS_URL is set, but this version has"],
+    ["config", { REDIS_URL: "http://a" }, "REDIS_URL: expected a URL like redis://"],
+    ["resend --shard shard1 --port 1", {}, "unknown option '--port'. See sluice resend --help"],
+    [
+      "partitions raise",
+      {},
+      "missing required argument 'count'. See sluice partitions raise --help",
+    ],
     ["dev --host 0.0.0.0", {}, "--host 0.0.0.0 is off loopback"],
     ["dev --new-epoch shard9", {}, '--new-epoch = "shard9" is no shard'],
     ["dev --data-dir /dev/null/x", {}, "--data-dir /dev/null/x cannot be written"],
@@ -69,6 +75,18 @@ describe("wrong use is exit 2, one sentence and no stack", () => {
     );
     expect(code).toBe(2);
   });
+});
+
+test("a failure outside is exit 1, one sentence and no stack", async () => {
+  const [port = 0] = pickPorts(1);
+  const api = `http://127.0.0.1:${port}`;
+  const { code, err } = await sluice(["resend", "--shard", "shard1", "--api", api], {
+    SLUICE_JWT_SECRET: SECRET,
+  });
+  expect(err).toStartWith(`No answer from ${api}/admin/v1/shards/shard1/resend (`);
+  expect(err).toEndWith("): start the api, or name another with --api.\n");
+  expect(err.trimEnd()).not.toContain("\n");
+  expect(code).toBe(1);
 });
 
 test("a token is for the account, with the scopes asked for and no longer than asked for", async () => {

@@ -5,7 +5,13 @@
  */
 import { Command, CommanderError } from "commander";
 import packageJson from "../package.json" with { type: "json" };
-import { BrokenInvariant, EXIT, OperatingError, UsageError } from "../shards/process/failure.ts";
+import {
+  BrokenInvariant,
+  EXIT,
+  OperatingError,
+  reasonOf,
+  UsageError,
+} from "../shards/process/failure.ts";
 import { type LoadedConfig, loadConfig, type SettingFlags } from "./config.ts";
 
 type Flags = SettingFlags & { readonly config?: string };
@@ -36,7 +42,7 @@ const define = (
   flags: readonly SettingFlag[],
 ): Command => {
   const command = parent.command(usage).description(description);
-  command.option("--config <file>", "settings as YAML; flags and SLUICE_* variables go before it");
+  command.option("--config <file>", "settings as YAML; flags and environment go before it");
   for (const flag of flags) {
     const [name, help] = settingFlags[flag];
     command.option(name, help);
@@ -257,12 +263,27 @@ const createProgram = (): Command => {
   return program;
 };
 
+const program = createProgram();
+
+/** The help of the command that was called. */
+const helpOf = (command: Command, words = process.argv.slice(2)): string => {
+  const called = command.commands.find((one) => one.name() === words[0]);
+  if (called === undefined) return `${command.name()} --help`;
+  return `${command.name()} ${helpOf(called, words.slice(1))}`;
+};
+
+/** What failed and what that came from, without a stack: the fault is outside. */
+const sentenceOf = (error: OperatingError): string => {
+  const reason = error.cause === undefined ? "" : reasonOf(error.cause);
+  return error.message.includes(reason) ? error.message : `${error.message}: ${reason}`;
+};
+
 /** Ends the process as the failure says. */
 const fail = (error: unknown): never => {
   if (error instanceof CommanderError) {
     if (error.exitCode === 0) process.exit(EXIT.well);
     const sentence = error.message.replace(/^error: /, "").replaceAll("\n", " ");
-    if (error.code !== "commander.help") console.error(`${sentence}. See sluice --help`);
+    if (error.code !== "commander.help") console.error(`${sentence}. See ${helpOf(program)}`);
     process.exit(EXIT.wrongUse);
   }
   if (error instanceof UsageError) {
@@ -270,10 +291,15 @@ const fail = (error: unknown): never => {
     process.exit(EXIT.wrongUse);
   }
   if (error instanceof OperatingError) {
-    console.error(error);
+    console.error(sentenceOf(error));
     process.exit(EXIT.problemFound);
   }
-  const title = error instanceof BrokenInvariant ? "Broken invariant" : "Unexpected failure";
+  const isOurs = error instanceof BrokenInvariant;
+  // The query builder hides what its driver threw in an error of its own.
+  if (!isOurs && error instanceof Error && error.cause instanceof OperatingError) {
+    return fail(error.cause);
+  }
+  const title = isOurs ? "Broken invariant" : "Unexpected failure";
   console.error(`${title}:`, error);
   process.exit(EXIT.brokenInvariant);
 };
@@ -281,7 +307,7 @@ const fail = (error: unknown): never => {
 process.on("uncaughtException", fail);
 process.on("unhandledRejection", fail);
 try {
-  await createProgram().parseAsync();
+  await program.parseAsync();
   process.exit();
 } catch (error) {
   fail(error);

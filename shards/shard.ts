@@ -96,6 +96,7 @@ export class Shard {
       backlogRecordsMax: settings.backlogRecordsMax,
       backlogBytesMax: settings.backlogBytesMax,
     });
+    this.#admission.setBacklog(this.#progress.lagRecords, this.#progress.lagBytes);
     this.#sizes = store.sizes();
     this.#admission.setFreeSpace(this.#sizes.freeBytes);
     this.#metrics = new WriterMetrics(registry);

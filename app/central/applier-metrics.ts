@@ -1,6 +1,11 @@
+import { OperatingError } from "../../shards/process/failure.ts";
 import { Counter, Gauge, Histogram, type Registry } from "../../shards/process/metrics.ts";
 import type { Commit, CommitObserver } from "./applier.ts";
 import type { CentralStore, Intake } from "./store.ts";
+import { within } from "./topic/patience.ts";
+
+/** How long metrics wait for central. */
+const LOOK_MS_MAX = 1000;
 
 /** What the applier counts; names begin with `sluice_applier_`. */
 export class ApplierMetrics implements CommitObserver {
@@ -36,7 +41,11 @@ export class ApplierMetrics implements CommitObserver {
       help: "Streams that central has stopped and somebody must look at",
       registers,
       async collect() {
-        this.set((await store.stoppedStreams()).length);
+        const looked = store.stoppedStreams().then(({ length }) => this.set(length));
+        // While central is away the others are needed most: this one stays as it was.
+        await within(LOOK_MS_MAX, looked).catch((error: unknown) => {
+          if (!(error instanceof OperatingError)) throw error;
+        });
       },
     });
   }

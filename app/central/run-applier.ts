@@ -58,7 +58,13 @@ const LIMITS: ApplierLimits = {
 };
 
 /** Together below what a supervisor waits for before it kills. */
-const DRAIN_MS_MAX = { topic: 3000, commit: 3000, close: 1000, sweep: 1000 } as const;
+const DRAIN_MS_MAX = {
+  topic: 3000,
+  commit: 3000,
+  close: 1000,
+  sweep: 1000,
+  store: 1000,
+} as const;
 
 /**
  * Throws {@link UsageError} when file, lock, port or a setting can't be had; a retryable
@@ -85,12 +91,13 @@ export const runApplier = async (options: RunApplierOptions): Promise<RunningApp
     const { port } = server;
     logger.info({ port, centralId: store.centralId }, "applier serves");
     const drain = async (): Promise<void> => {
-      const { topic, commit, close: closing, sweep } = DRAIN_MS_MAX;
+      const { topic, commit, close: closing, sweep, store: leaving } = DRAIN_MS_MAX;
       if (reading !== null) await drainStep(logger, "leaving the topic", topic, reading.stop());
       await drainStep(logger, "committing what waits", commit, applier.drain());
       await drainStep(logger, "closing connections", closing, server.stop(true));
       await drainStep(logger, "ending retention", sweep, retention.stop());
-      await close();
+      // A server that hangs is not told that we go.
+      await drainStep(logger, "closing central", leaving, Promise.resolve(close()));
     };
     return { port: port ?? options.listen.port, drain };
   } catch (error) {

@@ -64,10 +64,11 @@ const send = async (
     const json = (await response.json()) as AdminAnswer["body"];
     return { status: response.status, body: json };
   } catch (error) {
-    throw new OperatingError("api_unreachable", `no answer from ${url}: ${reasonOf(error)}`, {
-      retryable: true,
-      cause: error,
-    });
+    throw new OperatingError(
+      "api_unreachable",
+      `No answer from ${url} (${reasonOf(error)}): start the api, or name another with --api.`,
+      { retryable: true, cause: error },
+    );
   }
 };
 

@@ -1,6 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import { printedSeed, randomOf, wholeOf } from "../../tests/support/random.ts";
 import { FakeBroker, FakeOutbox, relayBench } from "../../tests/support/relay-bench.ts";
+import { until as soon } from "../../tests/support/until.ts";
 import { type CommittedRecord, ZERO_HASH } from "../protocol/record.ts";
 import type { RelayReport } from "./relay.ts";
 
@@ -158,6 +159,28 @@ describe("with a broker the relay", () => {
     broker.isSilent = false;
     await run;
     expect(refused).toEqual([expect.stringContaining(reason)]);
+  });
+
+  test("claims nothing for central before a file that started alone is compared with it", async () => {
+    const outbox = new FakeOutbox();
+    outbox.commit(0, 0);
+    const broker = new FakeBroker();
+    broker.isSilent = true;
+    const { relay, until, report, refused, run } = bench(outbox, broker);
+    await until(() => report()?.replicatedCommitSeq === 2);
+    // The broker hangs, and central, which has another record 1, is asked again and again.
+    const gate = Promise.withResolvers<void>();
+    broker.gate = gate.promise;
+    outbox.commit(0);
+    relay.notify();
+    broker.cursors.set(0, { partition: 0, epoch: 1, seq: 1, hash: HASH });
+    broker.isSilent = false;
+    const { asks } = broker;
+    await soon("central is asked", 5000, () => broker.asks >= asks + 3);
+    expect(report()?.partitions[0]?.appliedSeq).toBe(0);
+    gate.resolve();
+    await run;
+    expect(refused).toEqual([expect.stringContaining("does not follow record 1 of central")]);
   });
 
   test("refuses the file when central gets ahead of it while it runs", async () => {

@@ -174,6 +174,20 @@ describe("a partition that central has stopped", () => {
     await end();
   });
 
+  test("of an epoch before central's newest ends the shard", async () => {
+    const outbox = new FakeOutbox();
+    const central = new FakeCentral();
+    const detail = "shard1 is in epoch 2; this record is of 1";
+    central.send = async ([record]) => ({
+      kind: "stopped",
+      stopped: { partition: record?.partition ?? 0, code: "old_epoch", detail },
+    });
+    outbox.commit(1);
+    const { refused, run } = relayBench(outbox, central);
+    await run;
+    expect(refused).toEqual([`central takes nothing more of this file: ${detail}`]);
+  });
+
   test("goes on from where it was once central takes it again", async () => {
     const outbox = new FakeOutbox();
     const central = new FakeCentral();

@@ -251,6 +251,9 @@ export class Relay {
     const result = await this.#options.transport.send(records, generation);
     if (result.kind === "replicated") return this.#lanes.replicated(last);
     if (result.kind === "applied") this.#lanes.applied(result.cursor);
+    if (result.kind === "stopped" && result.stopped.code === "old_epoch") {
+      throw new StreamBroken(`central takes nothing more of this file: ${result.stopped.detail}`);
+    }
     // Central may have taken a part before it stopped: the first that it lacks is held.
     const lacked = records.find((record) => !this.#lanes.isApplied(record));
     if (lacked === undefined) return;
@@ -287,8 +290,7 @@ export class Relay {
     if (this.#closed || !this.#accepts(outbox.standing(), standing)) return;
     this.#stopped = standing.stopped.map(({ partition }) => partition);
     if (this.#isBlind) {
-      // Only a start compares the file with central record by record.
-      this.#isBlind = false;
+      // Only a start compares the file with central record by record: until then nothing is applied.
       return this.#startAgain();
     }
     const { epoch } = outbox.standing();

@@ -130,8 +130,9 @@ export class JournalReader implements Outbox {
 
   /** The end of every partition's stream, and what is known to have reached central. */
   standing(): Standing {
-    const streams = this.#streams.values() as StreamTuple[];
+    // Read before the streams: a commit between the two may only make the streams say more.
     const [applied] = this.#applied.values()[0] as [number];
+    const streams = this.#streams.values() as StreamTuple[];
     return {
       epoch: this.#epoch,
       appliedCommitSeq: applied,

@@ -12,7 +12,7 @@ import { inLanes, until } from "../support/until.ts";
 
 const LONG = process.env.SLUICE_TEST_LONG === "1";
 const TEST_MS_MAX = LONG ? 30 * 60_000 : 240_000;
-const KILLS = LONG ? 20 : 4;
+const KILLS = LONG ? 20 : 2;
 const REBALANCES = LONG ? 12 : 2;
 const CONNECTIONS = 30;
 /** A few hundred requests a second. */

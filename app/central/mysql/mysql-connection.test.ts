@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import { OperatingError, UsageError } from "../../../shards/process/failure.ts";
-import { expectDatabase, readMysqlUrl } from "./mysql-connection.ts";
+import { expectDatabase, MysqlPool, readMysqlUrl } from "./mysql-connection.ts";
 import { ContentRefusal, isContentRefusal, mysqlFailure } from "./mysql-failure.ts";
 
 describe("MYSQL_URL", () => {
@@ -54,6 +54,13 @@ test("a server that is not there is a failure that passes", async () => {
   expect(failure).toBeInstanceOf(OperatingError);
   expect(failure).toMatchObject({ code: "central_store_failed", retryable: true });
   expect(String(failure)).not.toContain("geheim");
+});
+
+test("who asks a closed pool is told that it passes", async () => {
+  const pool = new MysqlPool(readMysqlUrl("mysql://root@127.0.0.1/central"), 1);
+  await pool.close();
+  const failure = await pool.use("read", async () => 1).catch((error: unknown) => error);
+  expect(failure).toMatchObject({ code: "central_store_failed", retryable: true });
 });
 
 describe("an error of MySQL", () => {

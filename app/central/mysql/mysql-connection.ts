@@ -75,7 +75,7 @@ export const readMysqlUrl = (text: string): MysqlAddress => {
   const port = url.port === "" ? 3306 : Number(url.port);
   const shown = `${url.hostname}:${port}/${database}`;
   if (!/^[\w$-]{1,64}$/.test(database)) {
-    throw new UsageError(`MYSQL_URL (${shown}) names no database: put its name after the host`);
+    throw new UsageError(`MYSQL_URL (${shown}) names no database: put its name after the host.`);
   }
   const ssl = readTls(url.searchParams, shown);
   const options: PoolOptions = {
@@ -98,7 +98,7 @@ const decode = (text: string): string => {
   try {
     return decodeURIComponent(text);
   } catch {
-    throw new UsageError("MYSQL_URL has a % that begins no escape: write it as %25");
+    throw new UsageError("MYSQL_URL has a % that begins no escape: write it as %25.");
   }
 };
 
@@ -205,7 +205,7 @@ const tryConnection = async (options: PoolOptions, statement = "DO 0"): Promise<
 };
 
 const startFailure = (shown: string, error: unknown): unknown => {
-  if (!isOfSetting(error)) return mysqlFailure(`connect to ${shown}`, error);
+  if (!isOfSetting(error)) return mysqlFailure(`MYSQL_URL (${shown}) does not answer`, error);
   return new UsageError(
     `MYSQL_URL (${shown}) is refused: ${describe(error)}. Make the database, and give the account ` +
       "all rights on it.",

@@ -112,11 +112,14 @@ const numberOf = (error: unknown): number => {
 
 const isOfServer = (error: unknown): boolean => numberOf(error) > 0;
 
+/** What the driver says, without a code, to those who want a connection after the end. */
+const POOL_CLOSED = "Pool is closed.";
+
 /** No answer, or none any more: sockets, names, timeouts, a pool that was closed. */
 const isOfConnection = (error: unknown): boolean => {
   if (!(error instanceof Error) || isOfServer(error)) return false;
   const { code, fatal } = error as MysqlError;
-  if (typeof code !== "string") return fatal === true;
+  if (typeof code !== "string") return fatal === true || error.message === POOL_CLOSED;
   // Node's ERR_… are wrong arguments: defects.
   return /^(E[A-Z_]+|PROTOCOL_\w+|HANDSHAKE_\w+)$/.test(code) && !code.startsWith("ERR_");
 };

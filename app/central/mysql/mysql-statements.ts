@@ -154,6 +154,8 @@ export const putAside = (records: readonly PutAside[], now: number): string =>
 /** Characters of a detail that a column holds. */
 const DETAIL_MAX = 1000;
 const SHARD_MAX = 255;
+/** In any text no more than the 65,535 bytes of the column; a shard's own keys are far shorter. */
+const KEY_MAX = 16_000;
 
 const asideTuple = (record: PutAside, now: number): string => {
   const { partition, offset, shard, epoch, seq, code, detail, key, headers, value } = record;
@@ -163,7 +165,14 @@ const asideTuple = (record: PutAside, now: number): string => {
     wholeOrNull(epoch),
     wholeOrNull(seq),
   ];
-  const said: SqlValue[] = [code, detail.slice(0, DETAIL_MAX), key, headers, value, now];
+  const said: SqlValue[] = [
+    code,
+    detail.slice(0, DETAIL_MAX),
+    key.slice(0, KEY_MAX),
+    headers,
+    value,
+    now,
+  ];
   return `(${partition},${place},${[...rest, ...said].map(literal).join(",")})`;
 };
 

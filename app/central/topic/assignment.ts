@@ -129,8 +129,8 @@ export class Assignment {
       const range = offsets.get(partition);
       if (range === undefined) continue;
       reading.high = range.high;
-      const stored = positions.get(partition) ?? range.low;
-      const position = stored < range.low ? range.low : stored;
+      let position = positions.get(partition) ?? range.low;
+      if (position < range.low) position = range.low;
       if (position >= (before.get(partition) ?? 0n)) continue;
       const { offset } = startOffset(position, range);
       this.#parts.onFinding(

@@ -257,10 +257,11 @@ const withAdmin = async <T>(
       });
     }
     const brokers = settings.brokers.join(",");
-    throw new OperatingError("broker_unreachable", `broker ${brokers}: ${reasonOf(error)}`, {
-      retryable: true,
-      cause: error,
-    });
+    throw new OperatingError(
+      "broker_unreachable",
+      `KAFKA_BROKERS (${brokers}) does not answer: ${reasonOf(error)}`,
+      { retryable: true, cause: error },
+    );
   } finally {
     await admin.disconnect().catch(() => undefined);
   }
