@@ -259,8 +259,8 @@ const refuseOldCopy = async (
   if (welcome.centralId !== opened.centralId) {
     throw new UsageError(
       `${path} belongs to central ${opened.centralId}, the applier at ${applierUrl} is ` +
-        `${welcome.centralId}: use the data folder that belongs to it, or bring the old central ` +
-        "store over with `sluice migrate --central-from DIR`.",
+        `${welcome.centralId}: use the data folder and MYSQL_URL that belong together, or bring the ` +
+        "embedded store over with `sluice migrate --central-from DIR`.",
     );
   }
   const { epoch, loaded } = opened;

@@ -2,6 +2,7 @@
  * Entry point of the relay's thread: its own read-only connection on the shard's file and its own
  * connections to broker and central, so that slow or dead ones never delay a commit.
  */
+import { systemClock } from "./process/clock.ts";
 import { createLogger } from "./process/logger.ts";
 import { ApplierView } from "./relay/central-view.ts";
 import { DirectTransport } from "./relay/direct-transport.ts";
@@ -30,6 +31,7 @@ const start = (options: RelayStart): Relay => {
         : new KafkaTransport({ settings: kafka, logger, onState: tellState }),
     central: kafka === null ? null : new ApplierView(applierUrl, hello),
     centralId,
+    clock: systemClock,
     logger,
     onReport: (report) => tell({ type: "report", report }),
     onIdle: () => tell({ type: "idle" }),

@@ -95,7 +95,7 @@ describe("the applier", () => {
     const { store, transactions, intakes } = recordingStore();
     const { applier } = applierOn(store);
     const none = { positions: [], quarantined: [] };
-    const position = (partition: number) => ({ partition, nextOffset: "9" });
+    const position = (partition: number) => ({ partition, from: "7", nextOffset: "9" });
     const aside = { partition: 2, offset: "7", shard: null, epoch: null, seq: null } as const;
     const bad = {
       ...aside,

@@ -31,6 +31,16 @@ export interface TopicPosition {
   readonly nextOffset: string;
 }
 
+/**
+ * Moves central's position if it still is `from`, where the reader last knew it to be ("0": central
+ * has none); else it stays. So a position that somebody set back is not lost to a reader that does
+ * not know, and only records that were dealt with lie before a position. It may go back, when the
+ * topic was made anew.
+ */
+export interface PositionMove extends TopicPosition {
+  readonly from: string;
+}
+
 /** A record of a topic that was put aside for somebody to look at. */
 export interface QuarantinedRecord {
   readonly partition: number;
@@ -50,7 +60,8 @@ export interface QuarantinedRecord {
 /** What one transaction takes in. Without a topic there are pushes only. */
 export interface Intake {
   readonly pushes: readonly Push[];
-  readonly positions: readonly TopicPosition[];
+  /** Of one partition in the order of their batches. */
+  readonly positions: readonly PositionMove[];
   /** Records that belong to no stream. One that stops its stream is put aside by the store. */
   readonly quarantined: readonly QuarantinedRecord[];
 }
@@ -88,6 +99,6 @@ export interface CentralStore {
 
 /** A central store that is fed from a topic and remembers how far it has read it. */
 export interface TopicStore extends CentralStore {
-  /** One for each partition of which anything was taken, as the last intake gave it. */
+  /** One for each partition of which anything was taken. */
   positions(): Promise<readonly TopicPosition[]>;
 }

@@ -64,7 +64,7 @@ const startApi = async (config: Config): Promise<Running> => {
   };
 };
 
-const openHistory = (config: Config) => {
+const openHistory = (config: Config): OrderHistory & { close(): void | Promise<void> } => {
   const place = centralPlace(config, "api");
   return place.kind === "embedded"
     ? openSqliteHistory(centralFileOf(config.dataDir))

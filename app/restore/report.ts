@@ -23,7 +23,8 @@ export const restoreLines = (restored: Restored): readonly string[] => {
 };
 
 const lastLine = ({ partition, epoch, seq, at, stopped }: LastKnown): string => {
-  const time = at === null ? "no order of its symbols in central" : `nothing later than ${timeOf(at)}`;
+  const time =
+    at === null ? "no order of its symbols in central" : `nothing later than ${timeOf(at)}`;
   const stop = stopped === null ? "" : `; central had STOPPED reading: ${stopped.code}`;
   return `    partition ${partition}: seq ${seq} of epoch ${epoch}, ${time}${stop}`;
 };

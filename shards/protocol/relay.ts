@@ -103,7 +103,7 @@ const grantSchema = z.discriminatedUnion("granted", [
     granted: z.literal(true),
     centralId: z.string(),
     epoch: z.number().int().min(1),
-    /** The highest order counter of this shard that central knows. */
+    /** No order of this shard that central knows has a higher counter. */
     orderCounter: z.number().int().min(0),
     cursors: z.array(cursorSchema),
   }),
@@ -111,6 +111,7 @@ const grantSchema = z.discriminatedUnion("granted", [
   z.strictObject({
     granted: z.literal(false),
     epoch: z.number().int(),
+    /** Central's of this shard; of very many, at least so many. */
     orders: z.number().int(),
   }),
 ]);

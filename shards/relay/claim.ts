@@ -4,7 +4,8 @@ import type { ApplierWelcome, Hello } from "../protocol/hello.ts";
 import { CLAIM, type Claim, GRANTED, type Grant, readGrant } from "../protocol/relay.ts";
 import { type ApplierSocket, connectApplier } from "./applier-socket.ts";
 
-const ANSWER_TIMEOUT_MS = 5000;
+/** Central may look through all its orders for the shard's newest; a lost connection ends the wait. */
+const ANSWER_TIMEOUT_MS = 600_000;
 
 /** Central's cursors for this shard. Throws a retryable OperatingError when it is not there. */
 export const askStanding = async (url: string, hello: Hello): Promise<ApplierWelcome> => {

@@ -107,10 +107,11 @@ export class Lanes {
     this.#laneOf(last.partition).replicated = { seq, hash };
   }
 
-  /** Central has the lane up to `cursor`. */
-  applied(cursor: Cursor): void {
+  /** Central has the lane up to `cursor`; gives whether that is news. */
+  applied(cursor: Cursor): boolean {
     const lane = this.#lanes.get(cursor.partition);
-    if (lane === undefined || cursor.seq < lane.appliedSeq) return;
+    if (lane === undefined || cursor.seq < lane.appliedSeq) return false;
+    const isNews = cursor.seq > lane.appliedSeq;
     lane.appliedSeq = cursor.seq;
     const first = lane.parts.findIndex(({ lastSeq }) => lastSeq > cursor.seq);
     lane.parts = first < 0 ? [] : lane.parts.slice(first);
@@ -119,6 +120,12 @@ export class Lanes {
     // After a resend the first copies may arrive yet: what follows them is chained to them.
     if (seq > lane.sent.seq) lane.sent = { seq, hash };
     if (lane.unchecked !== null && seq > lane.unchecked.seq) lane.unchecked = cursor;
+    return isNews;
+  }
+
+  /** Something that was read is not in central yet. */
+  get isOutstanding(): boolean {
+    return [...this.#lanes.values()].some(({ parts }) => parts.length > 0);
   }
 
   /** Central has stopped the lane before `lacked`: nothing more is sent. */

@@ -16,7 +16,8 @@
  * journal, the others go on. If central has what this file lacks, the file is an old copy, and the
  * shard must stop: that is told to `onRefused`.
  */
-import { OperatingError, reasonOf } from "../process/failure.ts";
+import type { Clock } from "../process/clock.ts";
+import { codeOf, OperatingError, reasonOf } from "../process/failure.ts";
 import type { Logger } from "../process/logger.ts";
 import type { ApplierWelcome, Cursor } from "../protocol/hello.ts";
 import { type CommittedRecord, ZERO_HASH } from "../protocol/record.ts";
@@ -46,6 +47,7 @@ export interface RelayOptions {
   /** Asked when records go through a broker; null on the direct way. */
   readonly central: CentralView | null;
   readonly centralId: string;
+  readonly clock: Clock;
   readonly logger: Logger;
   readonly onReport: (report: RelayReport) => void;
   /** The journal is carried to its end; `notify` wakes it. */
@@ -59,8 +61,16 @@ export interface RelayOptions {
 const CHUNK_RECORDS = 2000;
 const BACK_OFF_MIN_MS = 50;
 const BACK_OFF_MAX_MS = 2000;
-/** Pause between two questions to central while it lacks something. */
+/**
+ * Time from one read to the next: a record after a rest leaves at once, a stream of them in larger
+ * sends, each of which costs broker, applier and central as much as a hundred records do.
+ */
+const PACE_MS = 25;
+/** Pause between two questions to central while it lacks something and goes on. */
 const ASK_PAUSE_MS = 15;
+/** After so many answers without progress it is asked less often. */
+const STILL_ANSWERS = 40;
+const STILL_PAUSE_MS = 250;
 
 export class Relay {
   readonly #options: RelayOptions;
@@ -130,8 +140,10 @@ export class Relay {
       } catch (error) {
         if (this.#closed) return;
         if (error instanceof StreamBroken) return this.#refuse(error.message);
+        if (!isPassing(error)) throw error;
         onState("connecting", reasonOf(error));
-        logger.debug({ reason: reasonOf(error) }, "the relay connects again");
+        const level = backOffMs === BACK_OFF_MIN_MS ? "warn" : "debug";
+        logger[level]({ reason: reasonOf(error) }, "the relay connects again");
         await Bun.sleep(backOffMs);
         backOffMs = Math.min(BACK_OFF_MAX_MS, backOffMs * 2);
       }
@@ -197,7 +209,13 @@ export class Relay {
   }
 
   async #carry(): Promise<void> {
-    while (!this.#closed && !this.#mustStartAgain) {
+    const { clock } = this.#options;
+    let readAtMs = Number.NEGATIVE_INFINITY;
+    for (;;) {
+      const restMs = readAtMs + PACE_MS - clock.monotonicMs();
+      if (restMs > 0) await Bun.sleep(restMs);
+      if (this.#closed || this.#mustStartAgain) return;
+      readAtMs = clock.monotonicMs();
       this.#wake = Promise.withResolvers<void>();
       const next = this.#paused ? [] : this.#options.outbox.read(this.#position, CHUNK_RECORDS);
       if (next.length === 0) {
@@ -215,7 +233,6 @@ export class Relay {
       const sends = this.#lanes.take(chunk);
       await Promise.all(sends.map((records) => this.#send(records, generation.generation)));
       this.#position = chunk.at(-1)?.commitSeq ?? this.#position;
-      this.#outstanding.resolve();
       this.#report();
     }
   }
@@ -249,7 +266,12 @@ export class Relay {
     const last = records.at(-1);
     if (last === undefined) return;
     const result = await this.#options.transport.send(records, generation);
-    if (result.kind === "replicated") return this.#lanes.replicated(last);
+    if (result.kind === "replicated") {
+      this.#lanes.replicated(last);
+      this.#outstanding.resolve();
+      // Another partition of the same read may hang: what has got through is told.
+      return this.#report();
+    }
     if (result.kind === "applied") this.#lanes.applied(result.cursor);
     if (result.kind === "stopped" && result.stopped.code === "old_epoch") {
       throw new StreamBroken(`central takes nothing more of this file: ${result.stopped.detail}`);
@@ -264,48 +286,53 @@ export class Relay {
 
   async #askAlways(): Promise<void> {
     const { logger } = this.#options;
-    let pauseMs = ASK_PAUSE_MS;
+    let failures = 0;
+    let still = 0;
     while (!this.#closed) {
-      if (this.#isAllApplied && !this.#isBlind) {
+      if (!this.#lanes.isOutstanding && !this.#isBlind) {
         this.#outstanding = Promise.withResolvers<void>();
         await this.#outstanding.promise;
+        still = 0;
       }
       try {
-        await this.#ask();
-        if (pauseMs > ASK_PAUSE_MS) logger.info("central answers");
-        pauseMs = ASK_PAUSE_MS;
+        still = (await this.#ask()) ? 0 : still + 1;
+        if (failures > 0) logger.info("central answers");
+        failures = 0;
       } catch (error) {
         if (this.#closed) return;
-        if (pauseMs === ASK_PAUSE_MS) logger.warn({ reason: reasonOf(error) }, "central is silent");
-        pauseMs = Math.min(BACK_OFF_MAX_MS, pauseMs * 2);
+        if (!isPassing(error)) throw error;
+        if (failures === 0) logger.warn({ reason: reasonOf(error) }, "central is silent");
+        failures++;
       }
-      await Bun.sleep(pauseMs);
+      const pauseMs = still > STILL_ANSWERS ? STILL_PAUSE_MS : ASK_PAUSE_MS;
+      await Bun.sleep(Math.min(BACK_OFF_MAX_MS, pauseMs * 2 ** Math.min(failures, 10)));
     }
   }
 
-  async #ask(): Promise<void> {
+  /** Gives whether central has moved. */
+  async #ask(): Promise<boolean> {
     const { central, outbox } = this.#options;
-    if (central === null) return;
+    if (central === null) return false;
     const standing = await central.ask();
-    if (this.#closed || !this.#accepts(outbox.standing(), standing)) return;
+    if (this.#closed || !this.#accepts(outbox.standing(), standing)) return false;
     this.#stopped = standing.stopped.map(({ partition }) => partition);
     if (this.#isBlind) {
       // Only a start compares the file with central record by record: until then nothing is applied.
-      return this.#startAgain();
+      this.#startAgain();
+      return false;
     }
     const { epoch } = outbox.standing();
-    for (const cursor of standing.cursors) if (cursor.epoch === epoch) this.#lanes.applied(cursor);
+    const moved = standing.cursors
+      .filter((cursor) => cursor.epoch === epoch)
+      .map((cursor) => this.#lanes.applied(cursor));
     this.#report();
     this.notify();
+    return moved.includes(true);
   }
 
   async #askOnce(): Promise<ApplierWelcome | null> {
     const asked = this.#options.central?.ask().catch(() => null);
     return (await Promise.race([asked, Bun.sleep(FIRST_ANSWER_MS_MAX)])) ?? null;
-  }
-
-  get #isAllApplied(): boolean {
-    return this.#lanes.appliedCommitSeq(this.#position) === this.#position;
   }
 
   #report(): void {
@@ -320,6 +347,11 @@ export class Relay {
 
 /** A start goes on without central's word after this. */
 const FIRST_ANSWER_MS_MAX = 500;
+
+/** What another try may find gone; anything else is a defect and ends the thread. */
+const isPassing = (error: unknown): boolean =>
+  (error instanceof OperatingError && error.retryable) ||
+  (codeOf(error) ?? "").startsWith("SQLITE_");
 
 const notKnown = (why: string): OperatingError =>
   new OperatingError("central_unreachable", why, { retryable: true });

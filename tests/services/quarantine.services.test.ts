@@ -21,6 +21,8 @@ const shared = servicesFromEnvironment();
 const dataDir = makeFolder();
 const { sluice, diagnose } = operatorOf(dataDir);
 const TEST_MS_MAX = 60_000;
+/** Shorter than the time in which an applier notices a retry. */
+const TRAFFIC_PERIOD_MS = 50;
 
 interface Listed {
   readonly offset: string;
@@ -60,7 +62,7 @@ describe("what was put aside", () => {
     const store = await openMysqlStore(database.url, systemClock, createLogger("test", "silent"));
     await store.apply({
       pushes: [],
-      positions: [{ partition: 3, nextOffset: "50" }],
+      positions: [{ partition: 3, from: "0", nextOffset: "150" }],
       quarantined: [recordAt("41"), recordAt("44", "shard2"), recordAt("47")],
     });
     positions = () => store.positions();
@@ -101,7 +103,7 @@ describe("what was put aside", () => {
       const retry = (...flags: string[]) =>
         sluice(["quarantine", "retry", "--partition", "3", ...flags], services);
       const ofShard = await retry("--shard", "shard2");
-      expect(ofShard.stdout).toContain("again from offset 44 (it was at 50); 2 taken out");
+      expect(ofShard.stdout).toContain("again from offset 44 (it was at 150); 2 taken out");
       expect(ofShard.exitCode).toBe(0);
       expect(await positions()).toEqual([{ partition: 3, nextOffset: "44" }]);
       expect(await list(services)).toMatchObject([{ offset: "41" }]);
@@ -205,6 +207,37 @@ describe("beside a running system", () => {
         return records.length === 1 && records;
       });
       expect(after?.offset).toBe(before?.offset ?? "");
+    },
+    TEST_MS_MAX,
+  );
+
+  test(
+    "a retry is not lost to the records that keep coming",
+    async () => {
+      const [before] = await list(services);
+      const producer = kafka.producer();
+      await producer.connect();
+      const over = new AbortController();
+      const coming = (async () => {
+        while (!over.signal.aborted) {
+          await producer.send({ topic, messages: [{ partition: 1, key: "k", value: "traffic" }] });
+          await Bun.sleep(TRAFFIC_PERIOD_MS);
+        }
+      })();
+      await until(
+        "the traffic is read",
+        TEST_MS_MAX,
+        async () => (await list(services)).length > 1,
+      );
+      await sluice(["quarantine", "retry", "--partition", "1"], services);
+      const isAgain = ({ offset, quarantinedAt }: Listed): boolean =>
+        offset === before?.offset && quarantinedAt > before.quarantinedAt;
+      await until("the first is put aside again", 30_000, async () =>
+        (await list(services)).some(isAgain),
+      );
+      over.abort();
+      await coming;
+      await producer.disconnect();
     },
     TEST_MS_MAX,
   );

@@ -121,7 +121,8 @@ const testEpochs = (): void => {
         granted: true,
         centralId: fixture.store.centralId,
         epoch: 2,
-        orderCounter: 2,
+        // The other's third order is the newest.
+        orderCounter: 3,
         cursors: [
           { partition: P, ...shard.endOf(P) },
           { partition: 7, ...shard.endOf(7) },

@@ -1,4 +1,5 @@
 /** For unit tests of the relay: a journal in memory, and a central that can be told to fail. */
+import { systemClock } from "../../shards/process/clock.ts";
 import { OperatingError } from "../../shards/process/failure.ts";
 import { createLogger } from "../../shards/process/logger.ts";
 import type { ApplierWelcome, Cursor } from "../../shards/protocol/hello.ts";
@@ -275,6 +276,7 @@ export const relayBench = <C extends FakeCentral = FakeCentral>(
     transport: central,
     central: central instanceof FakeBroker ? central : null,
     centralId: CENTRAL,
+    clock: systemClock,
     logger: createLogger("test", "silent"),
     onReport: noted(reports),
     onIdle: () => {

@@ -67,9 +67,8 @@ export const prepareStatements = (database: Database) => {
     deleteOutcomes: prepare<never, { shard: string; epoch: number; commitSeq: number }>(
       "DELETE FROM outcomes WHERE shard = $shard AND epoch = $epoch AND commit_seq <= $commitSeq",
     ),
-    newestOrder: prepare<{ orderId: number }, { shardIndex: number }>(
-      `SELECT order_id AS orderId FROM orders WHERE order_id % 1024 = $shardIndex
-       ORDER BY order_id DESC LIMIT 1`,
+    newestOrder: prepare<{ orderId: number | null }, Record<string, never>>(
+      "SELECT max(order_id) AS orderId FROM orders",
     ),
     countOrders: prepare<{ orders: number }, { shardIndex: number }>(
       "SELECT count(*) AS orders FROM orders WHERE order_id % 1024 = $shardIndex",

@@ -84,7 +84,7 @@ class SqliteStore implements CentralStore {
       granted: true,
       centralId: this.centralId,
       epoch,
-      orderCounter: this.#orderCounterOf(claim),
+      orderCounter: this.#newestCounter(),
       cursors: [...this.#cursorsOf(claim.shard)],
     };
   }
@@ -94,9 +94,9 @@ class SqliteStore implements CentralStore {
     return this.#statements.countOrders.get({ shardIndex })?.orders ?? 0;
   }
 
-  #orderCounterOf({ shardIndex }: Claim): number {
-    const newest = this.#statements.newestOrder.get({ shardIndex });
-    return newest === null ? 0 : counterOf(newest.orderId as OrderId);
+  /** The newest order's of any shard: no less than this shard's own, and found at once. */
+  #newestCounter(): number {
+    return counterOf((this.#statements.newestOrder.get({})?.orderId ?? 0) as OrderId);
   }
 
   async grantedEpoch(shard: string): Promise<number> {

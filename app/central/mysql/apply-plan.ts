@@ -7,7 +7,7 @@ import type { Cursor } from "../../../shards/protocol/hello.ts";
 import type { CommittedRecord } from "../../../shards/protocol/record.ts";
 import type { Stopped } from "../../../shards/protocol/relay.ts";
 import { type AppliedRecord, emptyCursor, planPush } from "../chain.ts";
-import type { Push, PushResult } from "../store.ts";
+import type { PositionMove, Push, PushResult, TopicPosition } from "../store.ts";
 import { ContentRefusal } from "./mysql-failure.ts";
 import { type MysqlOrderRow, toMysqlRow } from "./mysql-row.ts";
 import type { OutcomeRow, PutAside, StreamEnd, StreamEpoch } from "./mysql-statements.ts";
@@ -33,6 +33,20 @@ export interface ApplyPlan {
   /** Records that stopped their stream. */
   readonly aside: readonly PutAside[];
 }
+
+/** Where the moves lead from what was read under the locks; without those that stay. */
+export const planPositions = (
+  stored: readonly TopicPosition[],
+  moves: readonly PositionMove[],
+): readonly TopicPosition[] => {
+  const before = new Map(stored.map(({ partition, nextOffset }) => [partition, nextOffset]));
+  const moved = new Map<number, string>();
+  for (const { partition, from, nextOffset } of moves) {
+    const position = moved.get(partition) ?? before.get(partition);
+    if (position === from) moved.set(partition, nextOffset);
+  }
+  return [...moved].map(([partition, nextOffset]) => ({ partition, nextOffset }));
+};
 
 export const headOf = (push: Push): CommittedRecord => {
   const first = push[0];

@@ -5,7 +5,7 @@ import { CuttingProxy } from "../../../tests/support/cutting-proxy.ts";
 import { TestDatabase, testLogger } from "../../../tests/support/mysql-central.ts";
 import { until } from "../../../tests/support/until.ts";
 import { renderOrderRow } from "../order-row.ts";
-import type { Intake, Push, PushResult, QuarantinedRecord } from "../store.ts";
+import type { Intake, PositionMove, Push, PushResult, QuarantinedRecord } from "../store.ts";
 import { TestShard } from "../test-shard.ts";
 import { type MysqlStore, openMysqlStore } from "./mysql-store.ts";
 
@@ -25,6 +25,12 @@ afterEach(async () => {
   await Promise.all(stores.map((store) => store.close()));
 });
 const first = (): MysqlStore => stores[0] as MysqlStore;
+
+const moveOf = (partition: number, from: string, nextOffset: string): PositionMove => ({
+  partition,
+  from,
+  nextOffset,
+});
 
 const intakeOf = (...pushes: readonly Push[]): Intake => ({
   pushes,
@@ -81,7 +87,7 @@ describe("two appliers with the same records", () => {
 
   test("never wait for each other in a circle", async () => {
     const pushes = await pushesOver([0, 1, 2, 3, 4, 5], 10);
-    const positions = [5, 3, 1, 0, 2, 4].map((partition) => ({ partition, nextOffset: "11" }));
+    const positions = [5, 3, 1, 0, 2, 4].map((partition) => moveOf(partition, "0", "11"));
     const rounds = Array.from({ length: 8 }, (_, i) => {
       const turned = [...pushes.slice(i), ...pushes.slice(0, i)];
       const store = stores[i % 2] as MysqlStore;
@@ -120,7 +126,7 @@ describe("a connection that breaks", () => {
     const store = await openMysqlStore(proxy.url, systemClock, testLogger);
     try {
       const push = [shard.accepted(P), shard.refused(P), shard.accepted(P)];
-      const intake = { ...intakeOf(push), positions: [{ partition: P, nextOffset: "4" }] };
+      const intake = { ...intakeOf(push), positions: [moveOf(P, "0", "4")] };
       proxy.loseAnswerTo("COMMIT");
       const lost = await store.apply(intake).catch((error: unknown) => error);
       expect(lost).toMatchObject(retryable);
@@ -252,11 +258,11 @@ describe("a topic's", () => {
     ...changes,
   });
 
-  test("positions are those of the last intake, exact past 2^53", async () => {
+  test("positions move by each batch of an intake in turn, exact past 2^53", async () => {
     const positions = [
-      { partition: 3, nextOffset: "9007199254740993" },
-      { partition: 1, nextOffset: "5" },
-      { partition: 3, nextOffset: "9007199254740995" },
+      moveOf(3, "0", "9007199254740993"),
+      moveOf(1, "0", "5"),
+      moveOf(3, "9007199254740993", "9007199254740995"),
     ];
     await first().apply({ pushes: [], positions, quarantined: [] });
     expect(await first().positions()).toEqual([
@@ -264,8 +270,22 @@ describe("a topic's", () => {
       { partition: 3, nextOffset: "9007199254740995" },
     ]);
     // Back, as after the topic was made anew.
-    await first().apply({ ...intakeOf(), positions: [{ partition: 3, nextOffset: "1" }] });
+    await first().apply({ ...intakeOf(), positions: [moveOf(3, "9007199254740995", "1")] });
     expect((await first().positions())[1]).toEqual({ partition: 3, nextOffset: "1" });
+  });
+
+  test("position that is not where its reader knew it stays, and what was read is applied", async () => {
+    const shard = await started();
+    await first().apply({ ...intakeOf(), positions: [moveOf(P, "0", "50"), moveOf(2, "0", "5")] });
+    await database.run(`UPDATE topic_position SET next_offset = 41 WHERE \`partition\` = ${P}`);
+    const stale = [moveOf(P, "50", "60"), moveOf(P, "60", "70"), moveOf(2, "5", "6")];
+    const push = [shard.accepted(P)];
+    const results = await first().apply({ ...intakeOf(push), positions: stale });
+    expect(results).toMatchObject([{ applied: 1 }]);
+    const at = async () => (await first().positions()).map(({ nextOffset }) => nextOffset);
+    expect(await at()).toEqual(["6", "41"]);
+    await first().apply({ ...intakeOf(), positions: [moveOf(P, "41", "70")] });
+    expect(await at()).toEqual(["6", "70"]);
   });
 
   test("records that belong to no stream are put aside once, as they came", async () => {
@@ -283,7 +303,7 @@ describe("a topic's", () => {
     const later = shard.accepted(P);
     const intake = {
       ...intakeOf([good, bad, later]),
-      positions: [{ partition: P, nextOffset: "5" }],
+      positions: [moveOf(P, "0", "5")],
     };
     await first().apply(intake);
     await first().apply(intake);
@@ -301,7 +321,7 @@ describe("a topic's", () => {
     await claim(other);
     const intake: Intake = {
       pushes: [[long], [other.epochStarted(P), other.accepted(P)]],
-      positions: [{ partition: P, nextOffset: "3" }],
+      positions: [moveOf(P, "0", "3")],
       quarantined: [aside({})],
     };
     const results = await first().apply(intake);

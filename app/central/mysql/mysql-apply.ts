@@ -9,14 +9,15 @@
  * What is read is read under the locks, so two appliers with the same records come one after the
  * other and the second finds duplicates; so does the repeat after a COMMIT whose answer was lost. If
  * the server refuses content, each push gets a transaction of its own and the one that can't be
- * stored stops its stream; positions move when all are done.
+ * stored stops its stream; positions move when all are done. A position that is not where its reader
+ * knew it stays (planPositions).
  */
 import type { Clock } from "../../../shards/process/clock.ts";
 import { OperatingError, reasonOf } from "../../../shards/process/failure.ts";
 import { ZERO_HASH } from "../../../shards/protocol/record.ts";
 import type { Stopped } from "../../../shards/protocol/relay.ts";
 import { emptyCursor } from "../chain.ts";
-import type { Intake, Push, PushResult, TopicPosition } from "../store.ts";
+import type { Intake, PositionMove, Push, PushResult, TopicPosition } from "../store.ts";
 import {
   type ApplyPlan,
   type ApplyState,
@@ -24,6 +25,7 @@ import {
   headOf,
   isSameOrder,
   planApply,
+  planPositions,
   streamKey,
   takenId,
 } from "./apply-plan.ts";
@@ -35,10 +37,20 @@ import * as statements from "./mysql-statements.ts";
 
 /** What goes with the pushes into their transaction. */
 interface Rest {
+  readonly moves: readonly PositionMove[];
+  readonly quarantined: readonly PutAside[];
+}
+const NOTHING: Rest = { moves: [], quarantined: [] };
+/** What of it is written. */
+interface Written {
   readonly positions: readonly TopicPosition[];
   readonly quarantined: readonly PutAside[];
 }
-const NOTHING: Rest = { positions: [], quarantined: [] };
+/** What was read under the locks, and so stays until the end. */
+interface Locked {
+  readonly state: ApplyState;
+  readonly positions: readonly TopicPosition[];
+}
 
 const BEGIN = "START TRANSACTION";
 const COMMIT = "COMMIT";
@@ -59,11 +71,11 @@ export class MysqlApply {
   }
 
   async apply(intake: Intake): Promise<readonly PushResult[]> {
-    const positions = newestPositions(intake.positions);
+    const moves = intake.positions;
     const pushes = intake.pushes.filter(isNameable);
-    await this.#ensureRows(pushes, positions);
+    await this.#ensureRows(pushes, partitionsOf(moves));
     const stored = await this.#applyAll(pushes, {
-      positions,
+      moves,
       quarantined: [
         ...intake.quarantined,
         ...intake.pushes.filter((p) => !isNameable(p)).map(strange),
@@ -99,15 +111,19 @@ export class MysqlApply {
   }
 
   async #transaction(pushes: readonly Push[], rest: Rest): Promise<readonly PushResult[]> {
-    if (pushes.length === 0 && rest.positions.length === 0 && rest.quarantined.length === 0) {
+    if (pushes.length === 0 && rest.moves.length === 0 && rest.quarantined.length === 0) {
       return [];
     }
     return this.#pool.use(
       "apply records",
       async (connection) => {
-        const state = await this.#lock(connection, pushes, rest.positions);
+        const { moves, quarantined } = rest;
+        const { state, positions } = await this.#lock(connection, pushes, partitionsOf(moves));
         const plan = planApply(state, pushes);
-        await this.#write(connection, plan, rest);
+        await this.#write(connection, plan, {
+          positions: planPositions(positions, moves),
+          quarantined,
+        });
         return plan.results;
       },
       isContentRefusal,
@@ -115,13 +131,11 @@ export class MysqlApply {
   }
 
   /** Outside of the transactions, once for each row: what is missing can't be locked. */
-  async #ensureRows(pushes: readonly Push[], positions: readonly TopicPosition[]): Promise<void> {
+  async #ensureRows(pushes: readonly Push[], all: readonly number[]): Promise<void> {
     const streams = streamsOf(pushes).filter(
       ({ shard, partition }) => !this.#streams.has(streamKey(shard, partition)),
     );
-    const partitions = positions
-      .map(({ partition }) => partition)
-      .filter((partition) => !this.#partitions.has(partition));
+    const partitions = all.filter((partition) => !this.#partitions.has(partition));
     if (streams.length + partitions.length === 0) return;
     // A statement and commit for each, so that nobody holds one row and waits for another.
     const made = [
@@ -136,11 +150,10 @@ export class MysqlApply {
   async #lock(
     connection: MysqlConnection,
     pushes: readonly Push[],
-    positions: readonly TopicPosition[],
-  ): Promise<ApplyState> {
+    partitions: readonly number[],
+  ): Promise<Locked> {
     const streams = streamsOf(pushes);
     const asked = [BEGIN];
-    const partitions = positions.map(({ partition }) => partition);
     if (partitions.length > 0) asked.push(statements.lockPositions(partitions));
     if (streams.length > 0) {
       asked.push(
@@ -151,19 +164,19 @@ export class MysqlApply {
     }
     const answer = await connection.query(asked.join(";"));
     const answers = asked.length === 1 ? [] : (answer as unknown[][]).slice(1);
-    const found = partitions.length > 0 ? (answers.shift()?.length ?? 0) : 0;
+    const positions = (partitions.length > 0 ? (answers.shift() ?? []) : []) as TopicPosition[];
     const [cursors = [], epochs = [], stops = []] = answers;
-    if (found < partitions.length || cursors.length < streams.length) {
+    if (positions.length < partitions.length || cursors.length < streams.length) {
       this.#streams.clear();
       this.#partitions.clear();
       throw new OperatingError("central_store_failed", "rows of central to be locked are gone", {
         retryable: true,
       });
     }
-    return { cursors, epochs, stops } as ApplyState;
+    return { state: { cursors, epochs, stops } as ApplyState, positions };
   }
 
-  async #write(connection: MysqlConnection, plan: ApplyPlan, rest: Rest): Promise<void> {
+  async #write(connection: MysqlConnection, plan: ApplyPlan, rest: Written): Promise<void> {
     const accepted = [...plan.accepted.values()];
     const others = [...this.#statementsOf(plan, rest), COMMIT];
     try {
@@ -199,7 +212,7 @@ export class MysqlApply {
     };
   }
 
-  #statementsOf(plan: ApplyPlan, { positions, quarantined }: Rest): string[] {
+  #statementsOf(plan: ApplyPlan, { positions, quarantined }: Written): string[] {
     const now = this.#clock.now();
     const stops = plan.stops.map((stop) => ({ ...stop, stoppedAt: now }));
     const aside: PutAside[] = [...plan.aside, ...quarantined];
@@ -235,7 +248,7 @@ export class MysqlApply {
     const detail = `among ${push.length} records from ${head.seq}: ${reason}`.slice(0, DETAIL_MAX);
     const stopped: Stopped = { partition, code: "refused_by_store", detail };
     return this.#pool.use("stop stream", async (connection) => {
-      const { cursors, stops } = await this.#lock(connection, [push], []);
+      const { cursors, stops } = (await this.#lock(connection, [push], [])).state;
       const isNewStop = stops[0]?.code !== stopped.code;
       const stop = { shard, epoch, ...stopped };
       const plan: ApplyPlan = {
@@ -244,7 +257,7 @@ export class MysqlApply {
         stops: isNewStop ? [stop] : [],
         aside: isNewStop ? [asideOf(head, stopped)] : [],
       };
-      await this.#write(connection, plan, NOTHING);
+      await this.#write(connection, plan, { positions: [], quarantined: [] });
       const { epoch: atEpoch, seq, hash } = cursors[0] ?? emptyCursor(partition);
       const cursor = { partition, epoch: atEpoch, seq, hash };
       const skipped = push.length;
@@ -271,11 +284,9 @@ const inRows = <Row>(
   return made;
 };
 
-/** The last of each partition, by partition: the order in which they are locked. */
-const newestPositions = (positions: readonly TopicPosition[]): readonly TopicPosition[] =>
-  [...new Map(positions.map((position) => [position.partition, position])).values()].sort(
-    (a, b) => a.partition - b.partition,
-  );
+/** In the order in which they are locked. */
+const partitionsOf = (moves: readonly PositionMove[]): readonly number[] =>
+  [...new Set(moves.map(({ partition }) => partition))].sort((a, b) => a - b);
 
 const streamsOf = (pushes: readonly Push[]): readonly Stream[] => {
   const streams = new Map<string, Stream>();

@@ -207,8 +207,8 @@ const tryConnection = async (options: PoolOptions, statement = "DO 0"): Promise<
 const startFailure = (shown: string, error: unknown): unknown => {
   if (!isOfSetting(error)) return mysqlFailure(`MYSQL_URL (${shown}) does not answer`, error);
   return new UsageError(
-    `MYSQL_URL (${shown}) is refused: ${describe(error)}. Make the database, and give the account ` +
-      "all rights on it.",
+    `MYSQL_URL (${shown}) is refused: ${describe(error)}. Correct user and password, or make the ` +
+      "database and give the account all rights on it.",
     { cause: error },
   );
 };

@@ -9,6 +9,7 @@ import {
   gt,
   gte,
   inArray,
+  lt,
   max,
   min,
   or,
@@ -35,6 +36,8 @@ import {
 /** A chunk of tens of thousands of rows on a busy server. */
 const QUERY_MS_MAX = 60_000;
 const CONNECTIONS_MAX = 2;
+/** A fraction of a second. */
+const STEP_ROWS = 100_000;
 
 /** Connects at the first question. Throws UsageError when MYSQL_URL is none. */
 export const openMysqlReader = (url: string): CentralReader => {
@@ -50,7 +53,7 @@ export const openMysqlReader = (url: string): CentralReader => {
       const [rows] = await pool.query(query);
       return { rows: rows as unknown[] };
     } catch (error) {
-      throw mysqlFailure(`read ${shown}`, error);
+      throw mysqlFailure(`read MYSQL_URL (${shown})`, error);
     }
   });
   const ending = { close: () => pool.end() };
@@ -138,9 +141,21 @@ const orderReads = (tables: MySqlRemoteDatabase): OrderReads => ({
   },
   newestOrderId: async (shardIndex) => {
     const { orderId } = orders;
-    const newest = tables.select({ orderId }).from(orders, BY_ID).where(ofShard(shardIndex));
-    const [row] = await newest.orderBy(desc(orderId)).limit(1);
-    return row?.orderId ?? null;
+    // In steps, because a shard that was long away may be behind very many orders of others.
+    for (let below = Number.MAX_SAFE_INTEGER; ; ) {
+      const step = tables
+        .select({ orderId })
+        .from(orders, BY_ID)
+        .where(lt(orderId, below))
+        .orderBy(desc(orderId))
+        .limit(STEP_ROWS)
+        .as("step");
+      const own = sql<number | null>`max(if(${step.orderId} % 1024 = ${shardIndex},
+        ${step.orderId}, null))`;
+      const [row] = await tables.select({ own, oldest: min(step.orderId) }).from(step);
+      if (row === undefined || row.own !== null || row.oldest === null) return row?.own ?? null;
+      below = row.oldest;
+    }
   },
   ordersToRestore: async (range, since) => {
     const wanted = or(inArray(orders.status, [...OPEN_STATUSES]), gte(orders.createdAt, since));

@@ -107,7 +107,8 @@ export const ensurePosition = (partition: number): string =>
 
 /** First in every transaction that has one, and by partition, so that nobody waits in a circle. */
 export const lockPositions = (partitions: readonly number[]): string =>
-  `SELECT \`partition\` FROM topic_position FORCE INDEX (PRIMARY)
+  `SELECT \`partition\`, CAST(next_offset AS CHAR) AS nextOffset
+   FROM topic_position FORCE INDEX (PRIMARY)
    WHERE \`partition\` IN (${partitions.join(",")}) ORDER BY \`partition\` FOR UPDATE`;
 
 /** Next, by shard and partition. */

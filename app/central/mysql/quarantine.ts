@@ -71,8 +71,10 @@ export const retryQuarantined = (
       const shards = [...new Set(aside.flatMap((row) => row.shard ?? []))];
       return shards.length === 0 ? { kind: "nothing" } : { kind: "resend", shards };
     }
+    // A text among the arguments would make LEAST compare all of them as texts.
     await connection.query(
-      "UPDATE topic_position SET next_offset = LEAST(next_offset, ?) WHERE `partition` = ?",
+      `UPDATE topic_position SET next_offset = LEAST(next_offset, CAST(? AS SIGNED))
+       WHERE \`partition\` = ?`,
       [offset, partition],
     );
     const records = await countFrom(connection, partition, offset);

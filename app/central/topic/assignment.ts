@@ -1,6 +1,10 @@
 /**
  * The partitions that the group gave to this process, from one join to the next: where to begin,
  * how far each has come, and whether central or the topic has moved behind our back.
+ *
+ * A position is written only where this process last knew it to be (`PositionMove`). When somebody
+ * has set it back meanwhile, what is written has no effect, and the partition is read again from
+ * there when that is noticed.
  */
 import { reasonOf } from "../../../shards/process/failure.ts";
 import type { KafkaSettings } from "../../../shards/process/kafka.ts";
@@ -20,10 +24,23 @@ export interface AssignmentParts {
   readonly logger: Logger;
 }
 
+/** From one seek to the next. */
 interface Reading {
   next: bigint;
+  /** Central's position, as it was read or written last; 0 when central has none. */
+  position: bigint;
   high: bigint | null;
   committed: bigint;
+}
+
+/** A batch in hand. */
+export interface Taking {
+  /** Where central's position is, as far as is known here. */
+  readonly from: bigint;
+  /** The partition is read again from elsewhere, or by somebody else: the batch is left. */
+  isOver(): boolean;
+  /** Central has taken it. */
+  taken(next: bigint, high: bigint): void;
 }
 
 const TRY_AGAIN_MS = 500;
@@ -59,10 +76,25 @@ export class Assignment {
     }));
   }
 
-  /** A batch begins here: is that where the last one ended? */
-  expect(partition: number, first: bigint): void {
+  /** A batch begins here, where the last one ended or else. null: the partition is not ours. */
+  take(partition: number, first: bigint): Taking | null {
     const reading = this.#readings.get(partition);
-    if (reading === undefined || reading.next === first) return;
+    if (reading === undefined) return null;
+    if (reading.next !== first) this.#goOnElsewhere(partition, reading, first);
+    const isOver = (): boolean => this.#over || this.#readings.get(partition) !== reading;
+    return {
+      from: reading.position,
+      isOver,
+      taken: (next, high) => {
+        if (isOver()) return;
+        reading.next = next;
+        reading.position = next;
+        reading.high = high;
+      },
+    };
+  }
+
+  #goOnElsewhere(partition: number, reading: Reading, first: bigint): void {
     const { next } = reading;
     this.#parts.onFinding(
       partition,
@@ -71,13 +103,6 @@ export class Assignment {
         : `the topic goes on at ${first}, not at ${next}: it was made anew or has lost its end`,
     );
     reading.next = first;
-  }
-
-  taken(partition: number, next: bigint, high: bigint): void {
-    const reading = this.#readings.get(partition);
-    if (reading === undefined) return;
-    reading.next = next;
-    reading.high = high;
   }
 
   /** What the broker has not been told yet; it counts as told. */
@@ -94,14 +119,19 @@ export class Assignment {
 
   /** Reads the partition from its beginning: central has lost what the topic may still have. */
   async rewind(partition: number): Promise<void> {
-    const offsets = await this.#untilKnown(() => this.#offsets());
-    const low = offsets?.get(partition)?.low;
+    const known = await this.#untilKnown(() =>
+      Promise.all([this.#parts.positions(), this.#offsets()]),
+    );
+    if (known === null) return;
+    const [positions, offsets] = known;
+    const low = offsets.get(partition)?.low;
     if (low === undefined) return;
     this.#parts.onFinding(
       partition,
       `central has gone back to an older state; the topic is read again from ${low}`,
     );
-    this.#seek(partition, low);
+    const position = positionsByPartition(positions).get(partition) ?? 0n;
+    this.#seek(partition, { next: low, position, high: null });
   }
 
   /** Asks the topic for its ends, and central for positions that went back. Never throws. */
@@ -110,7 +140,7 @@ export class Assignment {
     this.#watching = true;
     try {
       await this.ready;
-      const before = new Map([...this.#readings].map(([partition, { next }]) => [partition, next]));
+      const before = new Map([...this.#readings.values()].map((one) => [one, one.position]));
       const [positions, offsets] = await Promise.all([this.#parts.positions(), this.#offsets()]);
       if (!this.#over) this.#compare(before, positionsByPartition(positions), offsets);
     } catch (error) {
@@ -121,7 +151,7 @@ export class Assignment {
   }
 
   #compare(
-    before: ReadonlyMap<number, bigint>,
+    before: ReadonlyMap<Reading, bigint>,
     positions: ReadonlyMap<number, bigint>,
     offsets: ReadonlyMap<number, OffsetRange>,
   ): void {
@@ -129,15 +159,14 @@ export class Assignment {
       const range = offsets.get(partition);
       if (range === undefined) continue;
       reading.high = range.high;
-      let position = positions.get(partition) ?? range.low;
-      if (position < range.low) position = range.low;
-      if (position >= (before.get(partition) ?? 0n)) continue;
+      const position = positions.get(partition) ?? 0n;
+      if (position >= (before.get(reading) ?? 0n)) continue;
       const { offset } = startOffset(position, range);
       this.#parts.onFinding(
         partition,
         `central has gone back to ${position}; the topic is read again from ${offset}`,
       );
-      this.#seek(partition, offset);
+      this.#seek(partition, { next: offset, position, high: range.high });
     }
   }
 
@@ -150,15 +179,16 @@ export class Assignment {
     const byPartition = positionsByPartition(positions);
     for (const partition of this.#parts.partitions) {
       const range = offsets.get(partition) ?? { low: 0n, high: 0n };
-      const { offset, finding } = startOffset(byPartition.get(partition) ?? null, range);
+      const position = byPartition.get(partition) ?? null;
+      const { offset, finding } = startOffset(position, range);
       if (finding !== null) this.#parts.onFinding(partition, finding);
-      this.#seek(partition, offset, range.high);
+      this.#seek(partition, { next: offset, position: position ?? 0n, high: range.high });
     }
   }
 
-  #seek(partition: number, offset: bigint, high: bigint | null = null): void {
-    this.#readings.set(partition, { next: offset, high, committed: -1n });
-    this.#parts.seek(partition, offset);
+  #seek(partition: number, to: Omit<Reading, "committed">): void {
+    this.#readings.set(partition, { ...to, committed: -1n });
+    this.#parts.seek(partition, to.next);
   }
 
   #offsets(): Promise<ReadonlyMap<number, OffsetRange>> {

@@ -27,7 +27,10 @@ export class MemoryTopicStore implements TopicStore {
     await this.hang;
     this.transactions++;
     const results = pushes.map((push) => this.#push(push));
-    for (const { partition, nextOffset } of positions) this.#positions.set(partition, nextOffset);
+    for (const { partition, from, nextOffset } of positions) {
+      const position = this.#positions.get(partition) ?? "0";
+      if (position === from) this.#positions.set(partition, nextOffset);
+    }
     this.quarantine.push(...quarantined);
     return results;
   }

@@ -22,11 +22,12 @@ describe("a batch of the topic becomes an intake", () => {
     one.startEpoch(2);
     const c = [one.epochStarted(3)] as const;
     const mixed = [a[0], b[0], a[1], b[1], a[2], ...c];
-    const { pushes, positions, quarantined } = intakeOf(3, mixed.map(messageOf), "106");
+    const move = { partition: 3, from: "90", nextOffset: "106" };
+    const { pushes, positions, quarantined } = intakeOf(mixed.map(messageOf), move);
     const plain = pushes.map((push) => push.map(({ shard, epoch, seq }) => [shard, epoch, seq]));
     expect(plain).toEqual([a, b, c].map((own) => own.map((r) => [r.shard, r.epoch, r.seq])));
     expect(pushes[0]?.[1]).toMatchObject({ ...a[1] });
-    expect(positions).toEqual([{ partition: 3, nextOffset: "106" }]);
+    expect(positions).toEqual([move]);
     expect(quarantined).toEqual([]);
   });
 
@@ -40,7 +41,11 @@ describe("a batch of the topic becomes an intake", () => {
       headers: { version: Buffer.from("2"), twice: [Buffer.from("a"), "b"], none: undefined },
     };
     const messages = [...records.map(messageOf), broken];
-    const { pushes, quarantined } = intakeOf(0, messages, "8");
+    const { pushes, quarantined } = intakeOf(messages, {
+      partition: 0,
+      from: "0",
+      nextOffset: "8",
+    });
     expect(pushes.map((push) => push.length)).toEqual([2]);
     expect(quarantined).toEqual([
       {

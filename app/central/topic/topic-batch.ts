@@ -3,7 +3,7 @@ import { isUtf8 } from "node:buffer";
 import { FrameError } from "../../../shards/protocol/frame.ts";
 import type { CommittedRecord } from "../../../shards/protocol/record.ts";
 import { decodeTopicRecord, type RawTopicMessage } from "../../../shards/protocol/topic.ts";
-import type { Intake, QuarantinedRecord } from "../store.ts";
+import type { Intake, PositionMove, QuarantinedRecord } from "../store.ts";
 
 export interface OffsetMessage extends RawTopicMessage {
   readonly offset: string;
@@ -13,11 +13,8 @@ export interface OffsetMessage extends RawTopicMessage {
  * Records of one (shard, epoch) are one push, in the order of the topic. What can't be read goes
  * into quarantine: whose stream it belongs to is not known, and its chain will show what is missing.
  */
-export const intakeOf = (
-  partition: number,
-  messages: readonly OffsetMessage[],
-  nextOffset: string,
-): Intake => {
+export const intakeOf = (messages: readonly OffsetMessage[], move: PositionMove): Intake => {
+  const { partition } = move;
   const pushes = new Map<string, CommittedRecord[]>();
   const quarantined: QuarantinedRecord[] = [];
   for (const message of messages) {
@@ -32,7 +29,7 @@ export const intakeOf = (
       quarantined.push(asItCame(partition, message, error.message));
     }
   }
-  return { pushes: [...pushes.values()], positions: [{ partition, nextOffset }], quarantined };
+  return { pushes: [...pushes.values()], positions: [move], quarantined };
 };
 
 const asItCame = (

@@ -58,7 +58,7 @@ const applierOn = (store: MemoryTopicStore, waitingBytesMax = 1 << 26): Applier 
 const startIntake = (
   settings: KafkaSettings,
   store: MemoryTopicStore,
-  applier = applierOn(store),
+  applier: Pick<Applier, "take"> = applierOn(store),
   registry: Registry = createRegistry({}),
 ): TopicIntake => {
   const { topic: groupId } = settings;
@@ -215,6 +215,62 @@ describe("the intake of a topic", () => {
     hang.resolve();
     await appliedOnce(store, [...before, ...lost, ...after]);
     expect(store.stops()).toEqual([]);
+  });
+
+  test("reads again from a position that somebody sets back while records come in", async () => {
+    const settings = await makeTopic(1);
+    const { topic } = settings;
+    const store = new MemoryTopicStore();
+    const shard = new TestShard();
+    await publish(settings, recordsOf(shard, [0], 5));
+    await producer.send({ topic, messages: [{ key: "k", value: "not of ours" }] });
+    const intake = startIntake(settings, store);
+    await until("a record is put aside", WAIT_MS, () => store.quarantine.length === 1);
+    store.setPosition(0, "6");
+    await until("it is put aside again", WAIT_MS, async () => {
+      await publish(settings, recordsOf(shard, [0], 1));
+      return store.quarantine.length === 2;
+    });
+    expect(store.quarantine.map(({ offset }) => offset)).toEqual(["6", "6"]);
+    const more = recordsOf(shard, [0], 1);
+    await publish(settings, more);
+    const last = more.map(eventIdOf)[0] as string;
+    await until("all of them are read", WAIT_MS, () => store.applied.includes(last));
+    await stop(intake);
+    const [end] = await admin.fetchTopicOffsets(topic);
+    expect(await store.positions()).toEqual([{ partition: 0, nextOffset: end?.high ?? "" }]);
+    expect(store.stops()).toEqual([]);
+  });
+
+  test("a member that was left behind does not write its position over a newer one", async () => {
+    const settings = await makeTopic(1);
+    const store = new MemoryTopicStore();
+    const shard = new TestShard();
+    const records = recordsOf(shard, [0], 20);
+    await publish(settings, records);
+    const held = Promise.withResolvers<void>();
+    const gate = Promise.withResolvers<void>();
+    let late: Promise<unknown> = Promise.resolve();
+    const slow: Pick<Applier, "take"> = {
+      take: (intake) => {
+        const taking = gate.promise.then(() => applierOn(store).take(intake));
+        late = taking;
+        held.resolve();
+        return taking;
+      },
+    };
+    const one = startIntake(settings, store, slow);
+    await held.promise;
+    await stop(one);
+    startIntake(settings, store);
+    await appliedOnce(store, records);
+    const more = recordsOf(shard, [0], 20);
+    await publish(settings, more);
+    await appliedOnce(store, [...records, ...more]);
+    gate.resolve();
+    await late;
+    expect(store.duplicates).toBe(records.length);
+    expect(await store.positions()).toEqual([{ partition: 0, nextOffset: "41" }]);
   });
 
   test("reads a topic that ends before central's position from its beginning", async () => {

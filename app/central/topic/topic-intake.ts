@@ -5,7 +5,7 @@
  * transaction with the records. Offsets committed to the broker are for its tools only. So each
  * assignment begins with central's positions, and nothing is taken before they are known. Reading
  * again does no harm: the applier drops what central has. Two members may even read the same
- * partition for a while.
+ * partition for a while: a position moves only from where its reader knew it to be.
  *
  * A batch is done when central's transaction has returned. Until then the member keeps its place
  * by heartbeats, also while central is away; when the group moves on meanwhile, the batch is left
@@ -25,7 +25,7 @@ import type { Logger } from "../../../shards/process/logger.ts";
 import type { Registry } from "../../../shards/process/metrics.ts";
 import type { Applier } from "../applier.ts";
 import type { PushResult, TopicStore } from "../store.ts";
-import { Assignment } from "./assignment.ts";
+import { Assignment, type Taking } from "./assignment.ts";
 import { CursorWatch } from "./cursor-watch.ts";
 import { offer, whenOver, whileBeating, within } from "./patience.ts";
 import { intakeOf } from "./topic-batch.ts";
@@ -204,24 +204,27 @@ export class TopicIntake {
       this.#stopping.signal.aborted || assignment.isOver() || !isRunning() || isStale();
     if (isOver()) return;
     const { partition } = batch;
-    assignment.expect(partition, BigInt(batch.firstOffset() ?? batch.lastOffset()));
-    const results = await this.#take(payload, () => assignment.isOver());
-    if (results === null || assignment.isOver() || isStale()) return;
+    const first = BigInt(batch.firstOffset() ?? batch.lastOffset());
+    const taking = assignment.take(partition, first);
+    if (taking === null) return;
+    const results = await this.#take(payload, taking);
+    if (results === null || taking.isOver() || isStale()) return;
     if (results.some((result) => this.#cursors.wentBack(result))) {
       await whileBeating(HEARTBEAT_MS, heartbeat, assignment.rewind(partition));
       return;
     }
     payload.resolveOffset(batch.lastOffset());
-    assignment.taken(partition, BigInt(batch.lastOffset()) + 1n, BigInt(batch.highWatermark));
+    taking.taken(BigInt(batch.lastOffset()) + 1n, BigInt(batch.highWatermark));
   }
 
-  /** null: the assignment was over before the applier had room. */
+  /** null: the batch was left before the applier had room. */
   async #take(
     { batch, heartbeat }: EachBatchPayload,
-    isOver: () => boolean,
+    { from, isOver }: Taking,
   ): Promise<readonly PartitionResult[] | null> {
     const { partition, messages } = batch;
-    const intake = intakeOf(partition, messages, String(BigInt(batch.lastOffset()) + 1n));
+    const nextOffset = String(BigInt(batch.lastOffset()) + 1n);
+    const intake = intakeOf(messages, { partition, from: String(from), nextOffset });
     const turn = new AbortController();
     const offered = offer(this.#options.applier, intake, () => turn.signal.aborted || isOver());
     const results = await whileBeating(HEARTBEAT_MS, heartbeat, offered).finally(() =>
