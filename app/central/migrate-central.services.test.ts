@@ -100,10 +100,21 @@ describe("a copied central", () => {
   });
 });
 
+test("a central that an applier made before the copy, and no shard knows, is replaced", async () => {
+  await fill();
+  const early = await database.openStore();
+  await early.close();
+  const { centralId, wasDone } = await copy();
+  expect([wasDone, centralId === early.centralId]).toEqual([false, false]);
+  expect((await copy()).wasDone).toBe(true);
+});
+
 describe("a copy is refused", () => {
-  test("into a database that is another central's", async () => {
+  test("into a database that is another central's, which a shard knows", async () => {
     await fill();
-    await (await database.openStore()).close();
+    const other = await database.openStore();
+    await other.claimEpoch({ shard: "shard1", shardIndex: 1, claimId: "c", acceptLoss: false });
+    await other.close();
     expect(await failureOf(copy())).toBeInstanceOf(UsageError);
     expect(await database.orders()).toEqual([]);
   });

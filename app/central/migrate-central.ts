@@ -106,7 +106,9 @@ const copy = async (whole: Copy): Promise<CopyResult> => {
   if (there === own.centralId) {
     return { centralId: there, wasDone: true, copied: await countRows(to) };
   }
-  if (there !== undefined) throw otherCentral(address, there, own.centralId);
+  if (there !== undefined && !(await isUnused(to))) {
+    throw otherCentral(address, there, own.centralId);
+  }
   await emptyTables(to);
   const copiedOrders = await copyOrders(whole);
   const copiedOutcomes = await copyOutcomes(whole, copiedOrders);
@@ -129,9 +131,24 @@ const readId = async (to: MysqlConnection): Promise<string | undefined> => {
   return row?.centralId;
 };
 
+/** An applier was started there before the copy, and no shard has come to it. */
+const isUnused = async (to: MysqlConnection): Promise<boolean> => {
+  const [row] = await to.rows<{ used: number }>(
+    "SELECT EXISTS(SELECT 1 FROM shard_epoch) OR EXISTS(SELECT 1 FROM orders) AS used",
+  );
+  return row?.used === 0;
+};
+
 /** What a copy that broke off has left; without an id it is nobody's. */
 const emptyTables = async (to: MysqlConnection): Promise<void> => {
-  const tables = ["orders", "outcomes", "shard_epoch", "stream_cursor", "stopped_stream"];
+  const tables = [
+    "central",
+    "orders",
+    "outcomes",
+    "shard_epoch",
+    "stream_cursor",
+    "stopped_stream",
+  ];
   await to.query(tables.map((table) => `TRUNCATE TABLE ${table}`).join(";"));
 };
 

@@ -5,7 +5,7 @@ import { EXIT } from "../../shards/process/failure.ts";
 import { createLogger, type Logger } from "../../shards/process/logger.ts";
 import type { CentralReader } from "../central/central-reader.ts";
 import { runApplier } from "../central/run-applier.ts";
-import { topicOffsets } from "../central/topic/topic-admin.ts";
+import { type OffsetRange, topicOffsets } from "../central/topic/topic-admin.ts";
 import { type Config, parseDurationFlag } from "../config.ts";
 import { claimLost, type Door, leadsTo } from "../restore/central-door.ts";
 import { restoreLines } from "../restore/report.ts";
@@ -53,7 +53,7 @@ export const restore = async (config: Config, flags: RestoreFlags): Promise<numb
       outcomeGenerationSize: config.shard.outcomeGenerationSize,
       backlogRecordsMax: config.shard.backlogRecordsMax,
       central,
-      unread: () => unreadOf(config, central, logger),
+      unread: unreadOf(config, central, logger),
       drainMsMax,
       atDoor: (work) => withDoor({ config, shard, central, logger }, work),
       clock: systemClock,
@@ -109,24 +109,30 @@ const withDoor = async <T>(
   }
 };
 
-/** Records of the topic behind central's positions. */
-const unreadOf = async (
+/**
+ * Records of the topic that central has yet to read, of those that are there at the first look: the
+ * shard doesn't run, so all of its own are among them, whatever others send meanwhile.
+ */
+const unreadOf = (
   config: Config,
   central: CentralReader,
   logger: Logger,
-): Promise<number> => {
+): (() => Promise<number>) => {
   const settings = kafkaSettings(config, "restore");
-  if (settings === undefined) return 0;
-  const offsets = await topicOffsets(settings, logger);
-  const positions = new Map(
-    (await central.positions()).map(({ partition, nextOffset }) => [partition, BigInt(nextOffset)]),
-  );
-  let unread = 0n;
-  for (const [partition, { low, high }] of offsets) {
-    const read = positions.get(partition) ?? low;
-    if (high > read) unread += high - read;
-  }
-  return Number(unread);
+  if (settings === undefined) return () => Promise.resolve(0);
+  let ends: ReadonlyMap<number, OffsetRange> | undefined;
+  return async () => {
+    ends ??= await topicOffsets(settings, logger);
+    const positions = new Map(
+      (await central.positions()).map((one) => [one.partition, BigInt(one.nextOffset)]),
+    );
+    let unread = 0n;
+    for (const [partition, { low, high }] of ends) {
+      const read = positions.get(partition) ?? low;
+      if (high > read) unread += high - read;
+    }
+    return Number(unread);
+  };
 };
 
 interface Progress {
