@@ -287,7 +287,7 @@ describe("a file that is lost", () => {
       rmSync(file);
       await expectStartRefused(folder, `${file} is missing`, "300 orders", WAY_OUT);
       await endAll({ keep: [images, folder] });
-      const { client, end, processes } = await Deployment.start(folder, [WAY_OUT]);
+      const { client, end, processes } = await Deployment.start(folder, ["--new-epoch"]);
       const answer = await client.place(orderOf("order-new"));
       expect(answer.status).toBe(201);
       expect(JSON.parse(answer.body).receipt.epoch).toBe(2);
