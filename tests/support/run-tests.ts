@@ -31,7 +31,7 @@ export const PLAIN_RUN: Run = {
   alsoOnServices: [],
   isOurs: (file) => !isServicesTest(file),
   requiredSuites: ["app", "shards", "tests/tooling", "tests/contract", "tests/system"],
-  timeoutMs: 8 * 60_000,
+  timeoutMs: 7.5 * 60_000,
 };
 export const SERVICES_RUN: Run = {
   alsoOnServices: [
@@ -48,7 +48,7 @@ export const SERVICES_RUN: Run = {
   ],
   isOurs: isServicesTest,
   requiredSuites: ["tests/services"],
-  timeoutMs: 13 * 60_000,
+  timeoutMs: 14.5 * 60_000,
 };
 
 const TEST_TIMEOUT_MS = 60_000;

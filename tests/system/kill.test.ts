@@ -7,8 +7,10 @@ import { Load, type SentOrder } from "../support/load.ts";
 import { endAll, makeFolder } from "../support/processes.ts";
 import { printedSeed, randomOf, wholeOf } from "../support/random.ts";
 import { type Dev, type Part, startDev } from "../support/sluice.ts";
+import { ON_SERVICES } from "../support/stores.ts";
 
-const ROUNDS = process.env.SLUICE_TEST_LONG === "1" ? 12 : 3;
+const SHORT_ROUNDS = ON_SERVICES ? 1 : 3;
+const ROUNDS = process.env.SLUICE_TEST_LONG === "1" ? 12 : SHORT_ROUNDS;
 const CONNECTIONS = 200;
 const ROUND_MS_MAX = 120_000;
 /** Answers before the kill: some, and a number that differs from round to round. */
