@@ -317,7 +317,7 @@ describe("the command", () => {
     async () => {
       const { exitCode, stderr, stdout } = await raise(14, "127.0.0.1:1");
       expect([exitCode, stdout]).toEqual([1, ""]);
-      expect(stderr).toContain("broker 127.0.0.1:1");
+      expect(stderr).toContain("KAFKA_BROKERS (127.0.0.1:1) does not answer");
       expect([await topicPartitions(), await shardCounts()]).toEqual([
         13,
         SHARDS.map(() => [13, 3]),
