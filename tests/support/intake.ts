@@ -16,9 +16,9 @@ import { until } from "./until.ts";
 
 export const { kafkaBrokers: brokers } = servicesFromEnvironment();
 const logger = createLogger("test", "silent");
-const kafka = new Kafka({ brokers: [...brokers], logLevel: logLevel.NOTHING });
-export const admin: Admin = kafka.admin();
-export const producer: Producer = kafka.producer({ idempotent: true });
+/** Of the file that runs: a client remembers topics, and those of the file before are gone. */
+export let admin: Admin;
+export let producer: Producer;
 export const topics: string[] = [];
 const intakes: TopicIntake[] = [];
 export const WAIT_MS = 30_000;
@@ -26,6 +26,9 @@ export const WAIT_MS = 30_000;
 /** Connects before all tests of a file, ends what each began, removes its topics. */
 export const intakeHooks = (): void => {
   beforeAll(async () => {
+    const kafka = new Kafka({ brokers: [...brokers], logLevel: logLevel.NOTHING });
+    admin = kafka.admin();
+    producer = kafka.producer({ idempotent: true });
     await admin.connect();
     await producer.connect();
   });
@@ -33,7 +36,7 @@ export const intakeHooks = (): void => {
     await Promise.all(intakes.splice(0).map((intake) => intake.stop()));
   });
   afterAll(async () => {
-    await admin.deleteTopics({ topics });
+    await admin.deleteTopics({ topics: topics.splice(0) });
     await producer.disconnect();
     await admin.disconnect();
   });

@@ -118,7 +118,11 @@ export class TopicIntake {
       crashed.reject(payload.error);
     });
     consumer.on(consumer.events.GROUP_JOIN, ({ payload }) =>
-      this.#join(consumer, payload.memberAssignment[this.#options.settings.topic] ?? []),
+      this.#join(
+        consumer,
+        payload.memberAssignment[this.#options.settings.topic] ?? [],
+        crashed.reject,
+      ),
     );
     const over = Promise.race([crashed.promise, whenOver(this.#stopping.signal)]);
     try {
@@ -175,7 +179,8 @@ export class TopicIntake {
     });
   }
 
-  #join(consumer: Consumer, partitions: readonly number[]): void {
+  #join(consumer: Consumer, partitions: readonly number[], onGone: (error: unknown) => void): void {
+    if (this.#stopping.signal.aborted) return;
     const { settings, store, logger } = this.#options;
     const { topic } = settings;
     this.#assignment?.end();
@@ -186,7 +191,14 @@ export class TopicIntake {
       settings,
       partitions,
       positions: () => store.positions(),
-      seek: (partition, offset) => consumer.seek({ topic, partition, offset: String(offset) }),
+      seek: (partition, offset) => {
+        try {
+          consumer.seek({ topic, partition, offset: String(offset) });
+        } catch (error) {
+          // The library has let go of the group meanwhile: only a new consumer can read.
+          onGone(error);
+        }
+      },
       onFinding: (partition, finding) => {
         this.#metrics.found();
         logger.error({ topic, partition }, `partition ${partition}: ${finding}`);
