@@ -1,8 +1,8 @@
 import { OperatingError } from "../../shards/process/failure.ts";
 import { Counter, Gauge, Histogram, type Registry } from "../../shards/process/metrics.ts";
+import { endsWithin } from "../../shards/process/time-limit.ts";
 import type { Commit, CommitObserver } from "./applier.ts";
-import type { CentralStore, Intake } from "./store.ts";
-import { within } from "./topic/patience.ts";
+import type { CentralStore } from "./store.ts";
 
 /** How long metrics wait for central. */
 const LOOK_MS_MAX = 1000;
@@ -43,14 +43,14 @@ export class ApplierMetrics implements CommitObserver {
       async collect() {
         const looked = store.stoppedStreams().then(({ length }) => this.set(length));
         // While central is away the others are needed most: this one stays as it was.
-        await within(LOOK_MS_MAX, looked).catch((error: unknown) => {
+        await endsWithin(LOOK_MS_MAX, looked).catch((error: unknown) => {
           if (!(error instanceof OperatingError)) throw error;
         });
       },
     });
   }
 
-  committed({ results, durationMs }: Commit, _intake: Intake): void {
+  committed({ results, durationMs }: Commit): void {
     let records = 0;
     for (const { applied, duplicates } of results) {
       records += applied;

@@ -3,6 +3,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createLogger } from "../../shards/process/logger.ts";
+import { createRegistry } from "../../shards/process/metrics.ts";
 import { encodeFrame } from "../../shards/protocol/frame.ts";
 import { CLAIM, encodeRecords, readGrant, readStopped } from "../../shards/protocol/relay.ts";
 import { type RunningApplier, runApplier } from "./run-applier.ts";
@@ -21,6 +22,7 @@ beforeEach(async () => {
     listen: { host: "127.0.0.1", port: 0 },
     clusterSecret: SECRET,
     outcomeRetentionMs: 3_600_000,
+    registry: createRegistry({}),
     logger: createLogger("test", "silent"),
   });
 });

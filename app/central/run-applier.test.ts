@@ -4,6 +4,7 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createLogger } from "../../shards/process/logger.ts";
+import { createRegistry } from "../../shards/process/metrics.ts";
 import { encodeFrame } from "../../shards/protocol/frame.ts";
 import { encodeRecords, RECORDS } from "../../shards/protocol/relay.ts";
 import { centralFileOf } from "./embedded/own-file.ts";
@@ -23,6 +24,7 @@ const options = (changes: Partial<RunApplierOptions> = {}): RunApplierOptions =>
   listen: { host: "127.0.0.1", port: 0 },
   clusterSecret: "",
   outcomeRetentionMs: 1e13,
+  registry: createRegistry({}),
   logger: createLogger("test", "silent"),
   ...changes,
 });
@@ -33,9 +35,10 @@ const spawnApplier = async () => {
   const code = `
     const { runApplier } = await import(${url("run-applier.ts")});
     const { createLogger } = await import(${url("../../shards/process/logger.ts")});
+    const { createRegistry } = await import(${url("../../shards/process/metrics.ts")});
     const { port } = await runApplier({
       place: { kind: "embedded", dataDir: ${JSON.stringify(folder)} }, listen: { host: "127.0.0.1", port: 0 },
-      clusterSecret: "", outcomeRetentionMs: 1e13, logger: createLogger("applier", "warn") });
+      clusterSecret: "", outcomeRetentionMs: 1e13, registry: createRegistry({}), logger: createLogger("applier", "warn") });
     Bun.gc(true);
     process.send(port);`;
   const ready = Promise.withResolvers<number>();

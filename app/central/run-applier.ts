@@ -8,8 +8,8 @@ import { drainStep } from "../../shards/process/drain-step.ts";
 import { codeOf, reasonOf, UsageError } from "../../shards/process/failure.ts";
 import type { KafkaSettings } from "../../shards/process/kafka.ts";
 import type { Logger } from "../../shards/process/logger.ts";
-import { createRegistry, type Registry } from "../../shards/process/metrics.ts";
-import { Applier, type ApplierLimits } from "./applier.ts";
+import type { Registry } from "../../shards/process/metrics.ts";
+import { Applier, type ApplierLimits, type Commit } from "./applier.ts";
 import { ApplierMetrics } from "./applier-metrics.ts";
 import { type ApplierServerOptions, serveApplier } from "./applier-server.ts";
 import { ownCentralFile } from "./embedded/own-file.ts";
@@ -38,7 +38,8 @@ export interface RunApplierOptions {
   readonly clusterSecret: string;
   /** How long the outcome of a client order id is kept for a shard that is lost. */
   readonly outcomeRetentionMs: number;
-  readonly registry?: Registry;
+  /** Every series of the process. */
+  readonly registry: Registry;
   /** After each commit, with what it holds. */
   readonly onCommitted?: (intake: Intake) => void;
   readonly logger: Logger;
@@ -71,21 +72,20 @@ const DRAIN_MS_MAX = {
  * OperatingError when MySQL does not answer.
  */
 export const runApplier = async (options: RunApplierOptions): Promise<RunningApplier> => {
-  const { logger, outcomeRetentionMs, place } = options;
+  const { logger, outcomeRetentionMs, place, registry } = options;
   const clock = systemClock;
   const { store, read, close } = await openCentral(place, clock, logger);
   try {
-    const registry = options.registry ?? createRegistry({ process: "applier" });
     const metrics = new ApplierMetrics(registry, store);
     const observer = {
-      committed: (...[commit, intake]: Parameters<ApplierMetrics["committed"]>) => {
-        metrics.committed(commit, intake);
+      committed: (commit: Commit, intake: Intake) => {
+        metrics.committed(commit);
         options.onCommitted?.(intake);
       },
       failed: () => metrics.failed(),
     };
     const applier = new Applier({ store, limits: LIMITS, observer, clock, logger });
-    const server = listen({ ...options, store, applier, registry });
+    const server = listen({ ...options, store, applier });
     const reading = read?.(applier, registry) ?? null;
     const retention = startRetention({ store, clock, logger, metrics, outcomeRetentionMs });
     const { port } = server;

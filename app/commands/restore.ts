@@ -3,6 +3,7 @@ import type { ShardOfMap } from "../../shards/domain/symbol-map.ts";
 import { systemClock } from "../../shards/process/clock.ts";
 import { EXIT } from "../../shards/process/failure.ts";
 import { createLogger, type Logger } from "../../shards/process/logger.ts";
+import { createRegistry } from "../../shards/process/metrics.ts";
 import type { CentralReader } from "../central/central-reader.ts";
 import { runApplier } from "../central/run-applier.ts";
 import { type OffsetRange, topicOffsets } from "../central/topic/topic-admin.ts";
@@ -99,6 +100,7 @@ const withDoor = async <T>(
     listen: { host: "127.0.0.1", port: 0 },
     clusterSecret,
     outcomeRetentionMs: config.shard.outcomeRetention,
+    registry: createRegistry({ process: "applier" }),
     logger,
   });
   try {

@@ -1,4 +1,5 @@
 import type { Logger } from "./logger.ts";
+import { endsWithin } from "./time-limit.ts";
 
 /**
  * Waits for one step of a drain, `msMax` at most: what takes longer is left behind with a warning,
@@ -10,12 +11,6 @@ export const drainStep = async (
   msMax: number,
   work: Promise<void>,
 ): Promise<void> => {
-  const timeUp = Promise.withResolvers<"time up">();
-  const limit = setTimeout(timeUp.resolve, msMax, "time up");
-  try {
-    const first = await Promise.race([work, timeUp.promise]);
-    if (first === "time up") logger.warn({ step, msMax }, "a step of the drain took too long");
-  } finally {
-    clearTimeout(limit);
-  }
+  if (await endsWithin(msMax, work)) return;
+  logger.warn({ step, msMax }, "a step of the drain took too long");
 };

@@ -313,17 +313,17 @@ export class Relay {
   async #ask(): Promise<boolean> {
     const { central, outbox } = this.#options;
     if (central === null) return false;
-    const standing = await central.ask();
-    if (this.#closed || !this.#accepts(outbox.standing(), standing)) return false;
-    this.#stopped = standing.stopped.map(({ partition }) => partition);
+    const answer = await central.ask();
+    const own = outbox.standing();
+    if (this.#closed || !this.#accepts(own, answer)) return false;
+    this.#stopped = answer.stopped.map(({ partition }) => partition);
     if (this.#isBlind) {
       // Only a start compares the file with central record by record: until then nothing is applied.
       this.#startAgain();
       return false;
     }
-    const { epoch } = outbox.standing();
-    const moved = standing.cursors
-      .filter((cursor) => cursor.epoch === epoch)
+    const moved = answer.cursors
+      .filter((cursor) => cursor.epoch === own.epoch)
       .map((cursor) => this.#lanes.applied(cursor));
     this.#report();
     this.notify();

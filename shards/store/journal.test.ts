@@ -5,28 +5,12 @@ import {
   cancel,
   faultsOf,
   first,
+  named,
   PARTITIONS,
-  place,
   SYMBOLS,
 } from "../../tests/support/shard-state.ts";
 import type { OrderId } from "../domain/brands.ts";
-import type { Command } from "../domain/command.ts";
-import { ZERO_HASH } from "../protocol/record.ts";
 import { JournalReader } from "./journal.ts";
-
-const named = (clientOrderId: string, changes: Record<string, string | number> = {}): Command =>
-  place({ clientOrderId, ...changes });
-
-/** All records, chained again from the start of each partition's stream. */
-const recordsOf = (file: ShardFile) => {
-  const reader = new JournalReader(file.database, "shard1", 1);
-  const ends = new Map<number, string>();
-  return reader.read(0, 1_000_000).map((record) => {
-    const prevHash = ends.get(record.partition) ?? ZERO_HASH;
-    ends.set(record.partition, record.hash);
-    return { ...record, prevHash };
-  });
-};
 
 describe("the journal", () => {
   const bounds = (file: ShardFile) => ({
@@ -97,7 +81,7 @@ describe("the journal", () => {
     const folder = temporaryFolder();
     const file = await openFile(join(folder.path, "shard1.sqlite"));
     file.run(SYMBOLS.map((symbol) => named("a", { symbol })));
-    expect(faultsOf(recordsOf(file))).toEqual([]);
+    expect(faultsOf(file.chainedRecords())).toEqual([]);
     file.applied(PARTITIONS);
     const ends = Array.from({ length: PARTITIONS }, (_, p) => file.state.streamEnd(p));
     file.run([named("b")]);

@@ -16,6 +16,7 @@ import {
   idOf,
   limitRequest,
   marketRequest,
+  named,
   PARTITIONS,
   place,
   START_AT,
@@ -24,22 +25,6 @@ import {
 import type { AccountId, OrderId } from "../domain/brands.ts";
 import type { Command } from "../domain/command.ts";
 import { CommitError } from "../process/commit-error.ts";
-import { ZERO_HASH } from "../protocol/record.ts";
-import { JournalReader } from "./journal.ts";
-
-const named = (clientOrderId: string, changes: Record<string, string | number> = {}): Command =>
-  place({ clientOrderId, ...changes });
-
-/** All records, chained again from the start of each partition's stream. */
-const recordsOf = (file: ShardFile) => {
-  const reader = new JournalReader(file.database, "shard1", 1);
-  const ends = new Map<number, string>();
-  return reader.read(0, 1_000_000).map((record) => {
-    const prevHash = ends.get(record.partition) ?? ZERO_HASH;
-    ends.set(record.partition, record.hash);
-    return { ...record, prevHash };
-  });
-};
 
 describe("an answer's body", () => {
   const requests = [
@@ -60,7 +45,8 @@ describe("an answer's body", () => {
     const file = await openFile(path);
     const answers = file.run(commands);
     expect(answers.map(({ status }) => status)).toEqual([201, 201, 201, 201, 201, 422, 422]);
-    const values = recordsOf(file)
+    const values = file
+      .chainedRecords()
       .slice(PARTITIONS)
       .map(({ type, value }) => (type === "order_refused" ? JSON.parse(value).answer : value));
     expect(values).toEqual(answers.map(({ body }) => body));
@@ -152,7 +138,7 @@ describe("a crash", () => {
       copyFile(path, copy);
       const recovered = await openFile(copy);
       expect(memoryOf(recovered)).toEqual(memoryOf(file));
-      expect(faultsOf(recordsOf(recovered))).toEqual([]);
+      expect(faultsOf(recovered.chainedRecords())).toEqual([]);
       expect(recovered.run([named("next")])).toMatchObject([{ status: 201 }]);
       recovered.close();
     }
@@ -221,7 +207,7 @@ describe("a full disk", () => {
     expect(file.database.inTransaction).toBe(false);
     makeRoom(file);
     expect(file.run(crowd("c")).every(({ status }) => status === 201)).toBe(true);
-    expect(faultsOf(recordsOf(file))).toEqual([]);
+    expect(faultsOf(file.chainedRecords())).toEqual([]);
     file.close();
     const again = await openFile(path);
     expect(again.loaded.commitSeq).toBe(before.commitSeq + 50);

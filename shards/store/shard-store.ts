@@ -121,10 +121,11 @@ export class ShardStore implements WriterStore {
 
   commit(batch: BatchWrites): void {
     const watermarks = this.#watermarks;
+    const valueBytes = this.#valueBytes + bytesOf(batch);
     let prunedTo = 0;
     try {
       this.#begin.run();
-      prunedTo = this.#write(batch, watermarks);
+      prunedTo = this.#write(batch, watermarks, valueBytes);
     } catch (error) {
       this.#undo();
       throw new CommitError(!this.#database.inTransaction, error);
@@ -139,13 +140,13 @@ export class ShardStore implements WriterStore {
       throw new CommitError(isFull && !this.#database.inTransaction, error);
     }
     this.#lastCommitSeq = batch.commitSeq;
-    this.#valueBytes += bytesOf(batch);
+    this.#valueBytes = valueBytes;
     this.#outcomes.committed(batch.outcomeKeys, batch.at);
     this.#journal.pruned(prunedTo);
     if (watermarks === this.#watermarks) this.#watermarksChanged = false;
   }
 
-  #write(batch: BatchWrites, watermarks: Watermarks): number {
+  #write(batch: BatchWrites, watermarks: Watermarks, valueBytes: number): number {
     if (batch.raise !== null) raisePartitions(this.#database, batch.raise, this.#lastCommitSeq + 1);
     const ends = new Map<number, CommittedRecord>();
     for (const record of batch.records) {
@@ -164,7 +165,7 @@ export class ShardStore implements WriterStore {
       batch.orderCounter,
       batch.commitSeq,
       watermarks.appliedCommitSeq,
-      this.#valueBytes + bytesOf(batch),
+      valueBytes,
       watermarks.appliedValueBytes,
     );
     if (this.#watermarksChanged) {

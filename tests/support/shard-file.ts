@@ -7,8 +7,10 @@ import { join } from "node:path";
 import type { ShardName } from "../../shards/domain/brands.ts";
 import type { Command } from "../../shards/domain/command.ts";
 import { defaultSharding, parseShardMap } from "../../shards/domain/symbol-map.ts";
+import { type CommittedRecord, ZERO_HASH } from "../../shards/protocol/record.ts";
 import type { Checkpointer } from "../../shards/store/checkpointer.ts";
 import type { ClusterConfig, NewEpoch } from "../../shards/store/cluster.ts";
+import { JournalReader } from "../../shards/store/journal.ts";
 import { hashKey } from "../../shards/store/key-table.ts";
 import { openShardFile } from "../../shards/store/open-shard.ts";
 import { type Loaded, ShardStore, type StoreOptions } from "../../shards/store/shard-store.ts";
@@ -114,6 +116,17 @@ export class ShardFile {
     });
     const appliedValueBytes = this.store.valueBytes;
     this.store.setWatermarks({ appliedCommitSeq: commitSeq, appliedValueBytes, partitions });
+  }
+
+  /** All records, chained again from the start of each partition's stream. */
+  chainedRecords(): CommittedRecord[] {
+    const reader = new JournalReader(this.database, "shard1", 1);
+    const ends = new Map<number, string>();
+    return reader.read(0, 1_000_000).map((record) => {
+      const prevHash = ends.get(record.partition) ?? ZERO_HASH;
+      ends.set(record.partition, record.hash);
+      return { ...record, prevHash };
+    });
   }
 
   number(sql: string): number {

@@ -115,6 +115,11 @@ export const place = (
   accountId: AccountId = ACCOUNT,
 ): Command => ({ kind: "place", accountId, request: limitRequest(changes) });
 
+export const named = (
+  clientOrderId: string,
+  changes: Record<string, string | number> = {},
+): Command => place({ clientOrderId, ...changes });
+
 export const amend = (
   orderId: OrderId,
   change: { readonly price?: string; readonly quantity?: string },

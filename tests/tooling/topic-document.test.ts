@@ -2,7 +2,7 @@
 import { describe, expect, test } from "bun:test";
 import { readdirSync, readFileSync } from "node:fs";
 import { readRecord } from "../../app/central/order-row.ts";
-import { TOPIC_RETENTION_MS } from "../../app/central/topic/topic-admin.ts";
+import { kafkaSettingsSchema } from "../../app/config-fields.ts";
 import { CHANGE_REASONS } from "../../shards/domain/event.ts";
 import { murmur2, partitionOf } from "../../shards/protocol/partition.ts";
 import { RECORD_TYPES, type RecordType } from "../../shards/protocol/record.ts";
@@ -49,7 +49,7 @@ describe("the page about the topic", () => {
 
   test("names every reason of a change and the retention", () => {
     for (const reason of CHANGE_REASONS) expect(page).toContain(`\`${reason}\``);
-    expect(page).toContain(`| ${TOPIC_RETENTION_MS / 86_400_000} days`);
+    expect(page).toContain(`| ${kafkaSettingsSchema.parse({}).retention / 86_400_000} days`);
   });
 
   test("computes partitions as the shards do", () => {

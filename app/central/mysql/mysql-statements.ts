@@ -125,6 +125,10 @@ export const readStops = (streams: readonly StreamEpoch[]): string =>
   `SELECT shard, epoch, \`partition\`, code, detail FROM stopped_stream
    WHERE (shard, epoch, \`partition\`) IN (${epochKeys(streams)})`;
 
+/** Gives {@link StoppedStream}s. */
+export const READ_ALL_STOPS = `SELECT shard, epoch, \`partition\`, code, detail,
+   stopped_at AS stoppedAt FROM stopped_stream ORDER BY shard, epoch, \`partition\``;
+
 const epochKeys = (streams: readonly StreamEpoch[]): string =>
   tuples(streams.map(({ shard, epoch, partition }) => [shard, epoch, partition]));
 

@@ -8,14 +8,7 @@ import { randomId } from "../../../shards/process/ids.ts";
 import type { Logger } from "../../../shards/process/logger.ts";
 import type { Cursor } from "../../../shards/protocol/hello.ts";
 import type { Claim, Grant } from "../../../shards/protocol/relay.ts";
-import type {
-  Intake,
-  PushResult,
-  QuarantinedRecord,
-  StoppedStream,
-  TopicPosition,
-  TopicStore,
-} from "../store.ts";
+import type { Intake, PushResult, StoppedStream, TopicPosition, TopicStore } from "../store.ts";
 import { MysqlApply } from "./mysql-apply.ts";
 import { claimEpoch, readCursors, readEpoch } from "./mysql-claims.ts";
 import {
@@ -27,19 +20,9 @@ import {
 } from "./mysql-connection.ts";
 import { MYSQL_MIGRATIONS, migrateMysql } from "./mysql-migrations.ts";
 import { deleteOutcomes } from "./mysql-retention.ts";
-
-/** A record that was put aside, as it is listed. */
-export interface QuarantineEntry extends Omit<QuarantinedRecord, "offset"> {
-  readonly id: number;
-  /** null for a record that stopped its stream: shard, epoch and seq name it. */
-  readonly offset: string | null;
-  /** Milliseconds since 1970. */
-  readonly quarantinedAt: number;
-}
+import { READ_ALL_STOPS } from "./mysql-statements.ts";
 
 export interface MysqlStore extends Omit<TopicStore, "close"> {
-  /** The oldest first, `limit` at most. */
-  quarantined(limit: number): Promise<readonly QuarantineEntry[]>;
   /** Resolves when the server has been told; until then the process does not end by itself. */
   close(): Promise<void>;
 }
@@ -144,10 +127,7 @@ class PooledStore implements MysqlStore {
   }
 
   stoppedStreams(): Promise<readonly StoppedStream[]> {
-    return this.#rows<StoppedStream>(
-      `SELECT shard, epoch, \`partition\`, code, detail, stopped_at AS stoppedAt
-       FROM stopped_stream ORDER BY shard, epoch, \`partition\``,
-    );
+    return this.#rows<StoppedStream>(READ_ALL_STOPS);
   }
 
   /** A row at 0 is there to be locked only. */
@@ -155,14 +135,6 @@ class PooledStore implements MysqlStore {
     return this.#rows<TopicPosition>(
       `SELECT \`partition\`, CAST(next_offset AS CHAR) AS nextOffset FROM topic_position
        WHERE next_offset > 0 ORDER BY \`partition\``,
-    );
-  }
-
-  quarantined(limit: number): Promise<readonly QuarantineEntry[]> {
-    return this.#rows<QuarantineEntry>(
-      `SELECT id, \`partition\`, CAST(\`offset\` AS CHAR) AS \`offset\`, shard, epoch, seq, code,
-       detail, record_key AS \`key\`, headers, value, quarantined_at AS quarantinedAt
-       FROM quarantine ORDER BY id LIMIT ${Math.floor(limit)}`,
     );
   }
 

@@ -2,6 +2,7 @@
 import { invariant } from "../../../shards/process/failure.ts";
 import type { QuarantinedRecord, StoppedStream } from "../store.ts";
 import { type MysqlConnection, MysqlPool, readMysqlUrl } from "./mysql-connection.ts";
+import { READ_ALL_STOPS } from "./mysql-statements.ts";
 
 /** A record that was put aside. */
 export interface QuarantineRow extends Omit<QuarantinedRecord, "offset"> {
@@ -33,10 +34,7 @@ export type Retry =
 
 export const readQuarantine = (url: string, limit: number): Promise<Quarantine> =>
   withCentral(url, "read the quarantine", async (connection) => ({
-    stopped: await connection.rows<StoppedStream>(
-      `SELECT shard, epoch, \`partition\`, code, detail, stopped_at AS stoppedAt
-       FROM stopped_stream ORDER BY shard, epoch, \`partition\``,
-    ),
+    stopped: await connection.rows<StoppedStream>(READ_ALL_STOPS),
     records: await connection.rows<QuarantineRow>(
       `SELECT \`partition\`, CAST(\`offset\` AS CHAR) AS \`offset\`, shard, epoch, seq, code, detail,
        record_key AS \`key\`, headers, value, quarantined_at AS quarantinedAt

@@ -13,17 +13,6 @@ export const whenOver = (signal: AbortSignal): Promise<void> =>
     signal.addEventListener("abort", () => resolve(), { once: true });
   });
 
-/** Resolves when the work does, or the time is up. Throws what the work throws by then. */
-export const within = async (ms: number, work: Promise<unknown>): Promise<void> => {
-  const { promise, resolve } = Promise.withResolvers<void>();
-  const timer = setTimeout(resolve, ms);
-  try {
-    await Promise.race([work, promise]);
-  } finally {
-    clearTimeout(timer);
-  }
-};
-
 /** Throws what `heartbeat` throws: the place is lost, and the work goes on without us. */
 export const whileBeating = async <T>(
   periodMs: number,

@@ -5,19 +5,14 @@ import type { KafkaSettings } from "../../../shards/process/kafka.ts";
 import { createLogger } from "../../../shards/process/logger.ts";
 import { freshTopic, servicesFromEnvironment } from "../../../tests/support/services.ts";
 import { until } from "../../../tests/support/until.ts";
-import {
-  ensureTopic,
-  raiseTopicPartitions,
-  TOPIC_RETENTION_MS,
-  topicFacts,
-  topicOffsets,
-} from "./topic-admin.ts";
+import { ensureTopic, raiseTopicPartitions, topicFacts, topicOffsets } from "./topic-admin.ts";
 
 const { kafkaBrokers: brokers } = servicesFromEnvironment();
 const logger = createLogger("test", "silent");
 const kafka = new Kafka({ brokers: [...brokers], logLevel: logLevel.NOTHING });
 const admin: Admin = kafka.admin();
 const topics: string[] = [];
+const RETENTION_MS = 14 * 24 * 3_600_000;
 
 beforeAll(() => admin.connect());
 afterAll(async () => {
@@ -30,7 +25,7 @@ const settingsOf = (): KafkaSettings => {
   topics.push(topic);
   return { brokers, topic, clientId: "test" };
 };
-const shape = { partitions: 3, replicationFactor: null, retentionMs: TOPIC_RETENTION_MS };
+const shape = { partitions: 3, replicationFactor: null, retentionMs: RETENTION_MS };
 
 describe("the topic", () => {
   test("is made once, whoever is first", async () => {

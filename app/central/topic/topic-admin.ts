@@ -11,9 +11,6 @@ export interface TopicShape {
   readonly retentionMs: number;
 }
 
-/** How long the topic keeps a record, applied or not. */
-export const TOPIC_RETENTION_MS = 14 * 24 * 3_600_000;
-
 const REPLICATION_MAX = 3;
 
 /**

@@ -12,7 +12,7 @@ import { until } from "../../../tests/support/until.ts";
 import { Applier } from "../applier.ts";
 import { TestShard } from "../test-shard.ts";
 import { MemoryTopicStore } from "./test-topic-store.ts";
-import { ensureTopic, TOPIC_RETENTION_MS } from "./topic-admin.ts";
+import { ensureTopic } from "./topic-admin.ts";
 import { TopicIntake } from "./topic-intake.ts";
 
 const logger = createLogger("test", "silent");
@@ -42,7 +42,7 @@ const runOver = async (fault: () => Promise<void>) => {
     topic: freshTopic(),
     clientId: "test",
   };
-  const shape = { partitions: 3, replicationFactor: 1, retentionMs: TOPIC_RETENTION_MS };
+  const shape = { partitions: 3, replicationFactor: 1, retentionMs: 3_600_000 };
   await until("the topic is made", START_SERVICES_MS_MAX, () =>
     ensureTopic(settings, shape, logger).catch(() => false as const),
   );

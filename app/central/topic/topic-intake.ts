@@ -23,11 +23,12 @@ import {
 } from "../../../shards/process/kafka.ts";
 import type { Logger } from "../../../shards/process/logger.ts";
 import type { Registry } from "../../../shards/process/metrics.ts";
+import { endsWithin } from "../../../shards/process/time-limit.ts";
 import type { Applier } from "../applier.ts";
 import type { PushResult, TopicStore } from "../store.ts";
 import { Assignment, type Taking } from "./assignment.ts";
 import { CursorWatch } from "./cursor-watch.ts";
-import { offer, whenOver, whileBeating, within } from "./patience.ts";
+import { offer, whenOver, whileBeating } from "./patience.ts";
 import { intakeOf } from "./topic-batch.ts";
 import { type PartitionReading, TopicMetrics } from "./topic-metrics.ts";
 
@@ -39,8 +40,6 @@ export interface TopicIntakeOptions {
   readonly registry: Registry;
   readonly logger: Logger;
 }
-
-export const APPLIER_GROUP_ID = "sluice-applier";
 
 /** A member that is silent so long loses its partitions. */
 const SESSION_MS = 10_000;
@@ -102,7 +101,7 @@ export class TopicIntake {
           logger.warn({ err: error, topic: settings.topic }, `the topic is not read: ${reason}`);
         }
         this.#lastFailure = reason;
-        await within(RESTART_MS, whenOver(this.#stopping.signal));
+        await endsWithin(RESTART_MS, whenOver(this.#stopping.signal));
       }
     }
   }
@@ -136,7 +135,7 @@ export class TopicIntake {
       if (this.#stopping.signal.aborted) await this.#finish(consumer);
       this.#assignment?.end();
       this.#assignment = null;
-      await within(STOP_STEP_MS, consumer.disconnect()).catch(() => undefined);
+      await endsWithin(STOP_STEP_MS, consumer.disconnect()).catch(() => undefined);
     }
   }
 
@@ -144,8 +143,8 @@ export class TopicIntake {
   async #finish(consumer: Consumer): Promise<void> {
     if (this.#assignment === null) return;
     consumer.pause([{ topic: this.#options.settings.topic }]);
-    await within(STOP_STEP_MS, Promise.allSettled(this.#receivings));
-    await within(STOP_STEP_MS, this.#commit(consumer));
+    await endsWithin(STOP_STEP_MS, Promise.allSettled(this.#receivings));
+    await endsWithin(STOP_STEP_MS, this.#commit(consumer));
   }
 
   #newConsumer(): Consumer {

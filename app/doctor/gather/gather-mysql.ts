@@ -6,6 +6,7 @@ import {
   MysqlPool,
   readMysqlUrl,
 } from "../../central/mysql/mysql-connection.ts";
+import { READ_ALL_STOPS } from "../../central/mysql/mysql-statements.ts";
 import type { CentralFacts, ClockReading, MysqlFacts, StoppedFacts } from "../facts.ts";
 
 export interface MysqlSeen {
@@ -88,10 +89,7 @@ const readCentral = async (
   );
   return {
     epochs: await rows("SELECT shard, epoch FROM shard_epoch ORDER BY shard"),
-    stopped: await rows<StoppedFacts>(
-      `SELECT shard, epoch, \`partition\`, code, detail, stopped_at AS stoppedAt
-       FROM stopped_stream ORDER BY shard, epoch, \`partition\``,
-    ),
+    stopped: await rows<StoppedFacts>(READ_ALL_STOPS),
     quarantinedRecords: Number(records),
     positions: await rows(
       `SELECT \`partition\`, next_offset AS nextOffset FROM topic_position
