@@ -1,8 +1,29 @@
 import type { AccountId } from "./brands.ts";
 import type { Context, RefusalCode } from "./codes.ts";
+import type { EntityType } from "./entities.ts";
 import type { Order, OrderRequest, Stamp } from "./order.ts";
+import type {
+  AccountSettings,
+  Position,
+  ScopedTradingState,
+  SymbolSettings,
+} from "./risk/types.ts";
 
-export const CHANGE_REASONS = ["CANCELED", "AMENDED", "EXPIRED"] as const;
+export const CHANGE_REASONS = [
+  "CANCELED",
+  "AMENDED",
+  "EXPIRED",
+  "CANCEL_REQUESTED",
+  "AMEND_REQUESTED",
+  "AMEND_REJECTED",
+  "FILLED",
+  "REJECTED",
+  "TRIGGERED",
+  /** A child whose parent was filled in part or whole: it now waits for its price, sized to the fill. */
+  "ACTIVATED",
+  /** A reduce-only order was made smaller, since the position is. */
+  "REDUCED",
+] as const;
 export type ChangeReason = (typeof CHANGE_REASONS)[number];
 
 /** The order stands; its receipt is this record's own stamp. */
@@ -33,4 +54,82 @@ export interface OrderChanged {
   readonly reason: ChangeReason;
 }
 
-export type DomainEvent = OrderAccepted | OrderRefused | OrderChanged;
+/** A fill moved a position; `position` is its state after it. */
+export interface PositionChanged {
+  readonly type: "position_changed";
+  readonly stamp: Stamp;
+  readonly position: Position;
+  readonly fill: FillEffect;
+}
+
+/** What one fill came to; minor units of the margin asset, or of the fee's. */
+export interface FillEffect {
+  readonly executionId: string;
+  readonly orderId: number;
+  readonly realisedMinor: bigint;
+  readonly feeMinor: bigint;
+  readonly feeAsset: string;
+}
+
+export interface SettingsChanged {
+  readonly type: "settings_changed";
+  readonly stamp: Stamp;
+  readonly settings:
+    | ({ readonly of: "symbol" } & SymbolSettings)
+    | ({ readonly of: "account" } & AccountSettings);
+}
+
+export interface TradingStateChanged {
+  readonly type: "trading_state_changed";
+  readonly stamp: Stamp;
+  readonly tradingState: ScopedTradingState;
+}
+
+/** An execution that can't be applied: put aside, whole, for somebody to look at. */
+export interface ExecutionQuarantined {
+  readonly type: "execution_quarantined";
+  readonly stamp: Stamp;
+  readonly executionId: string;
+  /** A word for programs: unknown_order, unknown_symbol, overfill, order_closed, unreadable, … */
+  readonly reason: string;
+  /** The execution as JSON. */
+  readonly execution: string;
+  readonly at: number;
+}
+
+/** The bank's table changed: a deposit, a withdrawal, a realised amount, rights granted or returned. */
+export interface AccountChanged {
+  readonly type: "account_changed";
+  readonly stamp: Stamp;
+  readonly accountId: AccountId;
+  readonly asset: string;
+  /** {@link renderAccount} of entities.ts. */
+  readonly value: string;
+}
+
+/** A transfer was decided; its outcome may be told once this record is replicated. */
+export interface TransferDecided {
+  readonly type: "transfer_decided";
+  readonly stamp: Stamp;
+  readonly accountId: AccountId;
+  readonly asset: string;
+  readonly transferId: string;
+  readonly amountMinor: bigint;
+  readonly outcome: "PAID" | "REFUSED";
+  readonly at: number;
+}
+
+/** What has a table of its own beside the orders. */
+export type EntityEvent =
+  | PositionChanged
+  | SettingsChanged
+  | TradingStateChanged
+  | ExecutionQuarantined
+  | AccountChanged
+  | TransferDecided;
+
+export type OrderEvent = OrderAccepted | OrderRefused | OrderChanged;
+export type DomainEvent = OrderEvent | EntityEvent;
+
+const _everyEntityHasItsType: EntityEvent["type"] extends EntityType ? true : never = true;
+void _everyEntityHasItsType;

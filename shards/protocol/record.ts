@@ -3,11 +3,15 @@
  * chains it to the record before it in the same (shard, epoch, partition), so that a changed, lost
  * or reordered record shows.
  */
+import { ENTITY_TYPES } from "../domain/entities.ts";
+
 export const RECORD_TYPES = [
   "order_accepted",
   "order_refused",
   "order_changed",
   "epoch_started",
+  // Stored by their number: only ever added to.
+  ...ENTITY_TYPES,
 ] as const;
 export type RecordType = (typeof RECORD_TYPES)[number];
 
