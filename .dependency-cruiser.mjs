@@ -12,8 +12,15 @@ const rooms = {
   "shards/writer/": core,
   "shards/store/": [...core, "migrations/shard/"],
   "shards/relay/": ["shards/protocol/", "shards/process/"],
+  "shards/peers/": core,
   "shards/config\\.ts$": core,
-  "shards/shard\\.ts$": [...core, "shards/writer/", "shards/relay/", "shards/config\\.ts$"],
+  "shards/shard\\.ts$": [
+    ...core,
+    "shards/writer/",
+    "shards/relay/",
+    "shards/peers/",
+    "shards/config\\.ts$",
+  ],
   "shards/relay-thread\\.ts$": [...core, "shards/relay/", "shards/store/"],
   "shards/main\\.ts$": ["shards/"],
 
@@ -28,15 +35,18 @@ const rooms = {
   // They read and make a shard's file, on its host, beside or before its writer.
   "app/verify/": [
     ...core,
-    "app/central/(central-reader|order-row)\\.ts$",
+    "app/central/(central-reader|order-row|entity-row|record-value)\\.ts$",
     "shards/store/shard-reader\\.ts$",
   ],
   "app/restore/": [
     ...core,
-    "app/central/(central-reader|order-row)\\.ts$",
-    "shards/store/(restored-file|cluster|open-shard)\\.ts$",
+    "app/central/(central-reader|order-row|entity-row)\\.ts$",
+    "shards/store/(restored-file|cluster|open-shard|peer-file)\\.ts$",
     "shards/relay/claim\\.ts$",
   ],
+  // The paper engine reads what a shard commits from its file.
+  "app/matching/": [...core, "shards/store/shard-reader\\.ts$"],
+  "app/venue/": [...core, "app/central/topic/(patience|topic-admin)\\.ts$"],
   "app/instruments/": ["shards/domain/", "shards/process/"],
   "app/config[a-z-]*\\.ts$": [...core, "shards/config\\.ts$"],
   // One binary carries every process, so the command line may also start the shard's main.
@@ -60,7 +70,13 @@ const packages = {
   "bun:sqlite": ["shards/store/", "app/central/", "app/doctor/"],
   "drizzle-orm": ["shards/store/", "app/central/"],
   mysql2: ["app/central/"],
-  kafkajs: ["shards/process/kafka\\.ts$", "shards/relay/", "app/central/", "app/doctor/"],
+  kafkajs: [
+    "shards/process/kafka\\.ts$",
+    "shards/relay/",
+    "app/central/",
+    "app/venue/",
+    "app/doctor/",
+  ],
   ioredis: ["app/cache/"],
   "rate-limiter-flexible": ["app/cache/"],
   hono: ["app/http/"],

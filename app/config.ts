@@ -5,6 +5,7 @@
 import { resolve } from "node:path";
 import { z } from "zod";
 import { duration, shardSettingsSchema } from "../shards/config.ts";
+import { RISK_MODES, VENUES } from "../shards/domain/risk/types.ts";
 import { defaultSharding, parseShardMap, type ShardMap } from "../shards/domain/symbol-map.ts";
 import { reasonOf, UsageError } from "../shards/process/failure.ts";
 import { LOG_LEVELS } from "../shards/process/logger.ts";
@@ -12,6 +13,8 @@ import {
   externalSettings,
   kafkaSettingsSchema,
   listenAddress,
+  marginSettingsSchema,
+  oneOf,
   processUrl,
   text,
   whole,
@@ -34,8 +37,6 @@ const shardMap = () =>
       return z.NEVER;
     }
   });
-
-const only = (value: "none") => z.literal(value, `this version has ${value} only`).prefault(value);
 
 const CLUSTER_SECRET_BYTES_MIN = 32;
 
@@ -64,8 +65,10 @@ const schema = z.strictObject({
   sharding: shardMap().prefault(defaultSharding),
   /** Pinned in the shard files: it can't change while data is there. */
   partitionCount: whole(1, 1000, 10),
-  risk: only("none"),
-  venue: only("none"),
+  /** Pinned. `none` when somebody behind this checks margin. */
+  risk: oneOf(RISK_MODES),
+  /** Pinned. `none` when no matching engine has the last word on orders. */
+  venue: oneOf(VENUES),
   /** An answer comes by then; over it 504 `outcome_unknown`. */
   requestDeadline: duration("5s"),
   /** Orders a second for one account, in one api process; 0 means no limit. */
@@ -73,6 +76,7 @@ const schema = z.strictObject({
   logLevel: z.enum(LOG_LEVELS).prefault("info"),
   ...externalSettings,
   kafka: kafkaSettingsSchema.prefault({}),
+  margin: marginSettingsSchema.prefault({}),
   shard: shardSettingsSchema.prefault({}),
 });
 
@@ -81,6 +85,7 @@ type Key = keyof Config;
 
 const GROUPS: Readonly<Record<string, { readonly shape: Readonly<Record<string, z.ZodType>> }>> = {
   kafka: kafkaSettingsSchema,
+  margin: marginSettingsSchema,
   shard: shardSettingsSchema,
 };
 const SECRETS: ReadonlySet<SettingPath> = new Set([

@@ -23,6 +23,10 @@ const load = (
 ): LoadedConfig =>
   loadConfig({ file, flags: Object.fromEntries(keys.map((key) => [key, flags[key]])) });
 
+const API_FLAG = "the api; default: SLUICE_HOST and SLUICE_PORT on this machine";
+const TOKEN_FLAG = "a token with the scope admin; default: signed with the secret";
+type ApiFlags = Flags & { readonly api?: string; readonly token?: string };
+
 const settingFlags = {
   port: ["--port <number>", "where clients connect; 0 takes a free port"],
   host: ["--host <host>", "the address that clients connect to"],
@@ -54,9 +58,12 @@ const servingCommands = (program: Command): void => {
   const devFlags = ["port", "host", "dataDir", "logLevel"] as const;
   define(program, "dev", "everything on this machine, one process for each part", devFlags)
     .option("--new-epoch <shard...>", "start these shards anew although their file is lost")
-    .action(async (flags: Flags & { readonly newEpoch?: readonly string[] }) => {
+    .option("--match", "match the orders with the paper engine (default)")
+    .option("--no-match", "leave that to an engine of yours")
+    .action(async (flags: Flags & { newEpoch?: readonly string[]; match?: boolean }) => {
       const { runDev } = await import("./commands/dev.ts");
-      process.exitCode = await runDev(load(flags, devFlags), { newEpoch: flags.newEpoch ?? [] });
+      const { newEpoch = [], match = true } = flags;
+      process.exitCode = await runDev(load(flags, devFlags), { newEpoch, match });
     });
 
   const apiFlags = ["port", "host", "dataDir", "logLevel"] as const;
@@ -86,6 +93,19 @@ const servingCommands = (program: Command): void => {
     const { serveApplier } = await import("./commands/applier.ts");
     await serveApplier(load(flags, applierFlags).config);
   });
+};
+
+const venueCommands = (program: Command): void => {
+  define(program, "match", "a paper matching engine, beside the shards' files", [
+    "dataDir",
+    "logLevel",
+  ])
+    .option("--api <url>", API_FLAG)
+    .option("--token <token>", TOKEN_FLAG)
+    .action(async (flags: ApiFlags) => {
+      const { serveMatch } = await import("./commands/match.ts");
+      await serveMatch(load(flags, ["dataDir", "logLevel"]).config, flags);
+    });
 };
 
 const orderCommands = (program: Command): void => {
@@ -118,10 +138,6 @@ interface ReplayFlags {
   readonly connections: string;
   readonly url?: string;
 }
-
-const API_FLAG = "the api; default: SLUICE_HOST and SLUICE_PORT on this machine";
-const TOKEN_FLAG = "a token with the scope admin; default: signed with the secret";
-type ApiFlags = Flags & { readonly api?: string; readonly token?: string };
 
 const replicationCommands = (program: Command): void => {
   define(program, "resend", "sends everything again that central lacks of a shard", ["dataDir"])
@@ -256,6 +272,7 @@ const createProgram = (): Command => {
     .configureOutput({ outputError: () => {} })
     .showSuggestionAfterError();
   servingCommands(program);
+  venueCommands(program);
   orderCommands(program);
   operatorCommands(program);
   replicationCommands(program);

@@ -34,6 +34,8 @@ export const shardSettingsSchema = z.strictObject({
   intakeWaitMax: duration("50ms"),
   /** Open orders in memory, about 600 B each. */
   openOrdersMax: count(2_000_000),
+  /** Orders and transfers that may wait for a bank; over it 503 `overloaded`. */
+  grantWaitersMax: count(4096),
   /** How long a client order id is remembered. */
   outcomeRetention: duration("24h"),
   /** How long a terminal order stays in the shard once central has it. */

@@ -8,15 +8,17 @@
 import { accessSync, constants, mkdirSync } from "node:fs";
 import { join } from "node:path";
 import type { ShardSettings } from "./config.ts";
-import type { ShardName } from "./domain/brands.ts";
+import type { AccountId, ShardName } from "./domain/brands.ts";
 import type { Instrument } from "./domain/instrument.ts";
+import type { RiskMode, RiskSettings, Venue } from "./domain/risk/types.ts";
 import type { ShardMap } from "./domain/symbol-map.ts";
 import { systemClock } from "./process/clock.ts";
-import { EXIT, OperatingError, reasonOf, UsageError } from "./process/failure.ts";
+import { EXIT, invariant, OperatingError, reasonOf, UsageError } from "./process/failure.ts";
 import type { KafkaSettings } from "./process/kafka.ts";
 import type { Logger, LogLevel } from "./process/logger.ts";
 import { createRegistry } from "./process/metrics.ts";
 import type { Hello } from "./protocol/hello.ts";
+import { partitionOf } from "./protocol/partition.ts";
 import { askStanding, claimEpoch } from "./relay/claim.ts";
 import { RelayHandle } from "./relay/relay-handle.ts";
 import { compareStanding } from "./relay/standing.ts";
@@ -38,8 +40,11 @@ export interface ShardOptions {
   readonly kafka: KafkaSettings | null;
   readonly shardMap: ShardMap;
   readonly partitionCount: number;
-  readonly risk: "none";
-  readonly venue: "none";
+  readonly risk: RiskMode;
+  readonly venue: Venue;
+  readonly riskSettings: RiskSettings;
+  /** `ws://host:port` of the other shards of the map, by name; all are needed with `margin`. */
+  readonly peerUrls: ReadonlyMap<string, string>;
   readonly instruments: readonly Instrument[];
   readonly settings: ShardSettings;
   /** Take a new epoch although central knows an older file of this shard. */
@@ -98,6 +103,7 @@ export const runShard = async (options: ShardOptions): Promise<RunningShard> => 
     ...options,
     shard: shard as ShardName,
     shardIndex: indexOf(options),
+    ...amongOthers(options),
     opened,
     store,
     hashKey,
@@ -158,6 +164,29 @@ const indexOf = ({ shard, shardMap }: ShardOptions): number => {
   if (entry !== undefined) return entry.index;
   const known = shardMap.shards.map(({ name }) => name).join(", ");
   throw new UsageError(`--shard ${shard} is not in the sharding map, which has ${known}.`);
+};
+
+/** Where this shard stands in the map. An account's home is chosen as the api chooses it. */
+const amongOthers = ({ shard, shardMap, peerUrls, risk }: ShardOptions) => {
+  const shards = [...shardMap.shards].sort((a, b) => a.index - b.index);
+  const shardIndexes = shards.map(({ index }) => index);
+  const otherShards = shards
+    // Without margin there are no rights, and shards have nothing to say to each other.
+    .filter(({ name }) => risk === "margin" && name !== shard)
+    .map(({ name, index }) => {
+      const url = peerUrls.get(name);
+      if (url !== undefined) return { shardIndex: index, url };
+      throw new UsageError(
+        `shardUrls.${name} is missing: ${shard} has to reach every other shard; write it as ` +
+          "ws://host:port.",
+      );
+    });
+  const homeOf = (accountId: AccountId): number => {
+    const index = shardIndexes[partitionOf(String(accountId), shardIndexes.length)];
+    invariant(index !== undefined, "the shard map has a shard");
+    return index;
+  };
+  return { shardIndexes, otherShards, homeOf };
 };
 
 const openNewest = async (options: ShardOptions, path: string): Promise<OpenedShard> => {

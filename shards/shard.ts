@@ -1,27 +1,29 @@
 /** The running shard: writer, progress, timers and socket, joined. */
 
 import type { ShardSettings } from "./config.ts";
-import type { ShardName } from "./domain/brands.ts";
-import type { Command, Query } from "./domain/command.ts";
+import type { AccountId, ShardName } from "./domain/brands.ts";
+import type { BankMessage } from "./domain/escrow/messages.ts";
+import { DEFAULT_ESCROW_POLICY } from "./domain/escrow/policy.ts";
+import type { RiskMode, RiskSettings, Venue } from "./domain/risk/types.ts";
+import { Peers } from "./peers/peers.ts";
 import type { Clock } from "./process/clock.ts";
 import { drainStep } from "./process/drain-step.ts";
-import { reasonOf } from "./process/failure.ts";
+import { randomId } from "./process/ids.ts";
 import type { Logger } from "./process/logger.ts";
 import type { Registry } from "./process/metrics.ts";
-import { type Answer, NO_TIME } from "./protocol/answer.ts";
-import type { Operation, OperationEntry } from "./protocol/operation.ts";
 import type { ShardStatus } from "./protocol/status.ts";
 import type { RelayNews } from "./relay/relay-handle.ts";
 import { Admission } from "./writer/admission.ts";
-import { problemAnswer } from "./writer/batch.ts";
-import { EXPIRY_TICK_MS, Expiry } from "./writer/expiry.ts";
+import { EXPIRY_TICK_MS } from "./writer/expiry.ts";
 import { WriterMetrics } from "./writer/metrics.ts";
+import { Operations } from "./writer/operations.ts";
+import { OwnCommands } from "./writer/own-commands.ts";
 import { type Carried, ProgressTracker } from "./writer/progress.ts";
-import { answerQuery } from "./writer/queries.ts";
-import { type ApiConnection, type ShardServer, startShardServer } from "./writer/server.ts";
+import type { RiskTerms } from "./writer/risk/risk-state.ts";
+import { type ShardServer, startShardServer } from "./writer/server.ts";
 import { type InitialState, ShardState } from "./writer/state.ts";
 import type { FileSizes, Watermarks, WriterStore } from "./writer/store-port.ts";
-import { Writer } from "./writer/writer.ts";
+import { type Committed, Writer } from "./writer/writer.ts";
 
 export interface ShardParts {
   readonly shard: ShardName;
@@ -29,14 +31,31 @@ export interface ShardParts {
   readonly listen: { readonly host: string; readonly port: number };
   readonly clusterSecret: string;
   readonly settings: ShardSettings;
+  readonly risk: RiskMode;
+  readonly venue: Venue;
+  readonly riskSettings: RiskSettings;
+  /** Of all shards of the map, this one too. */
+  readonly shardIndexes: readonly number[];
+  /** The other ones, each with `ws://host:port`. */
+  readonly otherShards: readonly { readonly shardIndex: number; readonly url: string }[];
+  /** The index of the account's home shard. */
+  readonly homeOf: (accountId: AccountId) => number;
   readonly opened: {
     readonly epoch: number;
     readonly centralId: string;
     readonly sqliteVersion: string;
     readonly loaded: Pick<
       InitialState,
-      "partitionCount" | "generation" | "orderCounter" | "commitSeq" | "openOrders" | "instruments"
+      | "partitionCount"
+      | "generation"
+      | "orderCounter"
+      | "commitSeq"
+      | "openOrders"
+      | "instruments"
+      | "risk"
     > & {
+      /** Restored without the other shards' numbers: no purse may take new exposure. */
+      readonly isReconciling: boolean;
       readonly appliedCommitSeq: number;
       readonly appliedValueBytes: number;
       readonly streams: readonly (InitialState["streams"][number] &
@@ -69,7 +88,8 @@ export class Shard {
   readonly #state: ShardState;
   readonly #writer: Writer;
   readonly #progress: ProgressTracker;
-  readonly #expiry = new Expiry();
+  readonly #own: OwnCommands;
+  readonly #peers: Peers;
   readonly #metrics: WriterMetrics;
   readonly #admission: Admission;
   readonly #server: ShardServer;
@@ -84,10 +104,9 @@ export class Shard {
 
   constructor(parts: ShardParts) {
     this.#parts = parts;
-    const { opened, settings, store, clock, logger, registry } = parts;
+    const { opened, settings, store, clock, registry } = parts;
     const { epoch, loaded } = opened;
-    this.#state = new ShardState({ ...parts, epoch, ...loaded });
-    for (const order of this.#state.allOpenOrders()) this.#expiry.note(order);
+    this.#state = new ShardState({ ...parts, epoch, ...loaded }, this.#riskTerms());
     const watermarks = { ...loaded, partitions: loaded.streams };
     this.#progress = new ProgressTracker(this.#state, watermarks);
     this.#progress.committed(loaded.commitSeq, clock.now(), store.valueBytes);
@@ -100,10 +119,49 @@ export class Shard {
     this.#sizes = store.sizes();
     this.#admission.setFreeSpace(this.#sizes.freeBytes);
     this.#metrics = new WriterMetrics(registry);
-    this.#writer = new Writer({
+    this.#writer = this.#makeWriter();
+    const { intakeQueueMax } = settings;
+    this.#own = new OwnCommands({
+      state: this.#state,
+      writer: this.#writer,
+      clock,
+      intakeQueueMax,
+    });
+    this.#watch();
+    this.#server = this.#serve();
+    this.#peers = this.#connectPeers();
+    this.#own.start();
+    this.#timers.push(
+      setInterval(() => this.#own.tick(), EXPIRY_TICK_MS),
+      setInterval(() => this.#lookAtDisk(), DISK_LOOK_MS),
+    );
+  }
+
+  #riskTerms(): RiskTerms {
+    const { risk, venue, riskSettings, shardIndex, shardIndexes, homeOf, opened } = this.#parts;
+    return {
+      risk,
+      venue,
+      settings: riskSettings,
+      escrow: {
+        shardIndex,
+        epoch: opened.epoch,
+        shardIndexes,
+        homeOf,
+        bankBoot: randomId(),
+        isReconciling: opened.loaded.isReconciling,
+        policy: DEFAULT_ESCROW_POLICY,
+        replicatedCommitSeq: () => this.#progress.replicatedCommitSeq,
+      },
+    };
+  }
+
+  #makeWriter(): Writer {
+    const { store, hashKey, clock, logger, settings, onFailed } = this.#parts;
+    return new Writer({
       state: this.#state,
       store,
-      hashKey: parts.hashKey,
+      hashKey,
       admission: this.#admission,
       clock,
       logger,
@@ -113,16 +171,25 @@ export class Shard {
         intakeQueueMax: settings.intakeQueueMax,
         intakeWaitMaxMs: settings.intakeWaitMax,
         openOrdersMax: settings.openOrdersMax,
+        grantWaitersMax: settings.grantWaitersMax,
       },
-      onCommitted: (orders, commitSeq, at) => {
-        for (const { order } of orders) this.#expiry.note(order);
-        this.#progress.committed(commitSeq, at, store.valueBytes);
-        this.#admission.setBacklog(this.#progress.lagRecords, this.#progress.lagBytes);
-        parts.onRelayNotice();
-      },
+      onCommitted: (committed) => this.#onCommitted(committed),
+      onBankMessages: (messages) => this.#peers.send(messages),
       onDrained: () => this.#drained.resolve(),
-      onFailed: parts.onFailed,
+      onFailed,
     });
+  }
+
+  #onCommitted(committed: Committed): void {
+    const { store, onRelayNotice } = this.#parts;
+    this.#own.committed(committed);
+    this.#progress.committed(committed.commitSeq, committed.at, store.valueBytes);
+    this.#admission.setBacklog(this.#progress.lagRecords, this.#progress.lagBytes);
+    onRelayNotice();
+  }
+
+  #watch(): void {
+    const { registry, clock } = this.#parts;
     this.#metrics.watch(registry, {
       queue: () => this.#writer.waiting,
       openOrders: () => this.#state.openCount,
@@ -133,12 +200,27 @@ export class Shard {
       centralLagSeconds: () => this.#progress.lagMs(clock.now()) / 1000,
       walBytes: () => this.#sizes.walBytes,
       fileBytes: () => this.#sizes.fileBytes,
+      waitingForBanks: () => this.#writer.waitingForBanks,
     });
-    this.#server = this.#serve();
-    this.#timers.push(
-      setInterval(() => this.#expire(), EXPIRY_TICK_MS),
-      setInterval(() => this.#lookAtDisk(), DISK_LOOK_MS),
-    );
+    this.#metrics.escrow.watch(this.#state.risk, () => clock.now());
+  }
+
+  /** Each time that another shard can be heard, it is told all that it has not answered. */
+  #connectPeers(): Peers {
+    const { shard, clusterSecret, otherShards: others, homeOf, logger } = this.#parts;
+    return new Peers({
+      shard,
+      clusterSecret,
+      others,
+      homeOf,
+      logger,
+      onServing: (shardIndex) => this.#peers.send(this.#own.unansweredBy(shardIndex)),
+    });
+  }
+
+  #onBankMessage(message: BankMessage): void {
+    const deadlineAt = Number.MAX_SAFE_INTEGER;
+    this.#writer.submit(NOBODY, 0, deadlineAt, { kind: "bank", message });
   }
 
   get port(): number {
@@ -148,12 +230,21 @@ export class Shard {
   #serve(): ShardServer {
     const { listen, clusterSecret, logger, registry, shard, shardIndex, opened, clock } =
       this.#parts;
+    const operations = new Operations({
+      ...this.#parts,
+      state: this.#state,
+      writer: this.#writer,
+      admission: this.#admission,
+      openOrdersMax: this.#parts.settings.openOrdersMax,
+      status: () => this.status(),
+    });
     return startShardServer({
       ...listen,
       clusterSecret,
       logger,
       welcome: { shard, shardIndex, epoch: opened.epoch, centralId: opened.centralId },
-      onOperation: (connection, entry) => this.#onOperation(connection, entry),
+      onOperation: (connection, entry) => operations.take(connection, entry),
+      onBankMessage: (message) => this.#onBankMessage(message),
       progress: () => this.#progress.snapshot(clock.now()),
       onHttp: async (path) => {
         if (path === "/healthz") return Response.json({ status: "ok" });
@@ -163,62 +254,6 @@ export class Shard {
         });
       },
     });
-  }
-
-  #onOperation(connection: ApiConnection, entry: OperationEntry): void {
-    const { operation, requestId, deadlineAt } = entry;
-    if (isCommand(operation)) {
-      this.#writer.submit(connection, requestId, deadlineAt, operation);
-      return;
-    }
-    if (operation.kind === "raise_partitions") {
-      this.#writer.raisePartitions(connection, requestId, operation.partitionCount);
-      return;
-    }
-    if (operation.kind === "resend") {
-      const { shard, onResend } = this.#parts;
-      onResend();
-      const body = JSON.stringify({ shard });
-      const answer = { status: 202, kind: "final", place: null, body } as const;
-      connection.answer({ requestId, ...answer, timing: NO_TIME });
-      return;
-    }
-    const { store, hashKey, clock, registry, logger } = this.#parts;
-    // After a commit whose outcome is open, memory may say less than the next start will find.
-    if (this.#writer.state === "failed" && isAboutOrders(operation)) {
-      const problem = problemAnswer({
-        code: "shard_unavailable",
-        detail: "The shard is stopping.",
-      });
-      connection.answer({ requestId, ...problem, timing: NO_TIME });
-      return;
-    }
-    answerQuery(
-      {
-        state: this.#state,
-        store,
-        hashKey,
-        now: () => clock.now(),
-        status: () => this.status(),
-        metrics: () => registry.getMetricsAsJSON(),
-      },
-      operation,
-    ).then(
-      (answer) =>
-        connection.answer({
-          requestId,
-          ...answer,
-          timing: NO_TIME,
-        }),
-      (error: unknown) => {
-        logger.error({ err: error, reason: reasonOf(error) }, "a query failed");
-        const problem = problemAnswer({
-          code: "internal_error",
-          detail: "The shard could not answer.",
-        });
-        connection.answer({ requestId, ...problem, timing: NO_TIME });
-      },
-    );
   }
 
   onRelay(message: RelayNews): void {
@@ -255,18 +290,6 @@ export class Shard {
     this.#server.broadcastProgress(this.#progress.snapshot(this.#parts.clock.now()));
   }
 
-  /** Never more than leaves room for what clients send. */
-  #expire(): void {
-    const { clock, settings } = this.#parts;
-    const room = Math.max(0, settings.intakeQueueMax / 2 - this.#writer.waiting);
-    for (const orderId of this.#expiry.due(clock.now(), room)) {
-      const answer = ({ kind }: Answer): void => {
-        if (kind === "problem") this.#expiry.retry(orderId);
-      };
-      this.#writer.submit({ answer }, 0, Number.MAX_SAFE_INTEGER, { kind: "expire", orderId });
-    }
-  }
-
   #lookAtDisk(): void {
     this.#sizes = this.#parts.store.sizes();
     this.#admission.setFreeSpace(this.#sizes.freeBytes);
@@ -291,6 +314,7 @@ export class Shard {
       commitSeq: this.#state.commitSeq,
       openOrders: this.#state.openCount,
       queue: this.#writer.waiting,
+      waitingForBanks: this.#writer.waitingForBanks,
       ordersAccepted: accepted,
       ordersRefused: refused,
       batches,
@@ -309,6 +333,7 @@ export class Shard {
     this.#server.sayDraining();
     this.#writer.drain();
     await this.#drained.promise;
+    this.#peers.stop();
     const { clock, logger } = this.#parts;
     const giveUpAt = clock.monotonicMs() + HAND_OVER_MS;
     while (this.#progress.lagRecords > 0 && clock.monotonicMs() < giveUpAt) {
@@ -321,10 +346,4 @@ export class Shard {
   }
 }
 
-const isAboutOrders = ({ kind }: Query): boolean => kind !== "status" && kind !== "metrics";
-
-const isCommand = (operation: Operation): operation is Operation & Command =>
-  operation.kind === "place" ||
-  operation.kind === "amend" ||
-  operation.kind === "cancel" ||
-  operation.kind === "cancel_many";
+const NOBODY = { answer: (): void => {} };

@@ -2,8 +2,10 @@
  * Central as the operators' tools read it, beside the appliers that write: short statements, each
  * with what is committed by then, never a transaction that is held.
  */
+import type { EntityType } from "../../shards/domain/entities.ts";
 import type { Cursor } from "../../shards/protocol/hello.ts";
 import type { Stopped } from "../../shards/protocol/relay.ts";
+import type { EntityRow } from "./entity-row.ts";
 import { type OrderRow, renderOrderRow } from "./order-row.ts";
 import type { TopicPosition } from "./store.ts";
 
@@ -61,9 +63,24 @@ export interface CentralReader {
   ): Promise<readonly OutcomeRow[]>;
   /** How many refusals there are from `since` (ms since 1970) on, of every epoch. */
   countOutcomes(shard: string, since: number): Promise<number>;
+  /** The next of a shard's entities of one type, behind a key, in the order of the keys' bytes. */
+  entities(place: EntityPlace, limit: number): Promise<readonly EntityRow[]>;
+  /** Those that exist of at most a few thousand keys, in any order. */
+  entitiesByKey(
+    shard: string,
+    type: EntityType,
+    keys: readonly string[],
+  ): Promise<readonly EntityRow[]>;
   /** How far the topic has been read; empty where records come without one. */
   positions(): Promise<readonly TopicPosition[]>;
   close(): Promise<void>;
+}
+
+export interface EntityPlace {
+  readonly shard: string;
+  readonly type: EntityType;
+  /** Empty: from the first. */
+  readonly after: string;
 }
 
 export interface OrderCount {
@@ -98,5 +115,7 @@ export const renderAcceptedRow = (row: OrderRow): string =>
     executedQuantity: row.acceptedQuantity.replace(/^\d+/, "0").replaceAll(/[1-9]/g, "0"),
     averagePrice: null,
     status: row.acceptedStatus,
+    amendmentPrice: null,
+    amendmentQuantity: null,
     updatedAt: row.createdAt,
   });

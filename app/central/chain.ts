@@ -24,7 +24,8 @@ import { reasonOf } from "../../shards/process/failure.ts";
 import type { Cursor } from "../../shards/protocol/hello.ts";
 import { type CommittedRecord, chainHash, ZERO_HASH } from "../../shards/protocol/record.ts";
 import type { Stopped } from "../../shards/protocol/relay.ts";
-import { type RecordContent, readRecord, UnreadableRecord } from "./order-row.ts";
+import { type RecordContent, readRecord } from "./order-row.ts";
+import { UnreadableRecord } from "./record-value.ts";
 
 /** What is known of a stream before a push. */
 export interface StreamState {

@@ -2,11 +2,13 @@ import { afterEach, beforeEach, describe, expect, test } from "bun:test";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import type { AccountId } from "../../shards/domain/brands.ts";
 import { systemClock } from "../../shards/process/clock.ts";
 import { UsageError } from "../../shards/process/failure.ts";
 import { TestDatabase } from "../../tests/support/mysql-central.ts";
 import { CENTRAL_FILE, CENTRAL_LOCK, lockCentral } from "./embedded/sqlite-file.ts";
 import { openSqliteStore } from "./embedded/sqlite-store.ts";
+import { entityRowOf } from "./entity-row.ts";
 import { type CopyResult, copyCentral } from "./migrate-central.ts";
 import { openMysqlHistory } from "./mysql/mysql-history.ts";
 import { TestShard } from "./test-shard.ts";
@@ -34,7 +36,7 @@ const copy = (seen: unknown[] = []): Promise<CopyResult> =>
 const failureOf = (result: Promise<unknown>): Promise<unknown> =>
   result.catch((error: unknown) => error);
 
-/** 1,100 orders, 250 refusals, a change, a stopped stream. */
+/** 1,100 orders, 250 refusals, 250 positions, a change, a stopped stream. */
 const fill = async () => {
   const store = openSqliteStore(join(folder, CENTRAL_FILE), systemClock);
   const shard = new TestShard(1);
@@ -45,22 +47,28 @@ const fill = async () => {
   const change = shard.changed(P, { ...order, status: "CANCELED", version: 2 });
   const orders = Array.from({ length: 1099 }, () => shard.accepted(P));
   const refusals = Array.from({ length: 250 }, () => shard.refused(P));
-  const push = [start, record, change, ...orders, ...refusals];
+  const positions = Array.from({ length: 250 }, (_, i) =>
+    shard.positionChanged(P, { accountId: (i + 1) as AccountId }),
+  );
+  const push = [start, record, change, ...orders, ...refusals, ...positions];
   const lost = shard.epochStarted(5);
   const pushes = [push, [shard.accepted(5)]];
   await store.apply({ pushes, positions: [], quarantined: [] });
   const { centralId } = store;
   store.close();
-  return { centralId, shard, order, claim, lost };
+  const rows = positions.map((record) => entityRowOf(record, "position_changed"));
+  const byKey = rows.toSorted((a, b) => (a.entityKey < b.entityKey ? -1 : 1));
+  return { centralId, shard, order, claim, lost, positions: byKey };
 };
-const COUNTS = { orders: 1100, outcomes: 250, epochs: 1, cursors: 1, stops: 1 };
+const COUNTS = { orders: 1100, outcomes: 250, entities: 250, epochs: 1, cursors: 1, stops: 1 };
 
 describe("a copied central", () => {
   test("is the same central: rows, bytes, epochs, cursors, stops and id", async () => {
-    const { centralId, shard, order, claim, lost } = await fill();
+    const { centralId, shard, order, claim, lost, positions } = await fill();
     const seen: unknown[] = [];
     expect(await copy(seen)).toEqual({ centralId, wasDone: false, copied: COUNTS });
-    expect(seen.at(-1)).toEqual({ orders: 1100, outcomes: 250 });
+    expect(seen.at(-1)).toEqual({ orders: 1100, outcomes: 250, entities: 250 });
+    expect(await database.entities()).toEqual(positions);
 
     const store = await database.openStore();
     const history = openMysqlHistory(database.url);

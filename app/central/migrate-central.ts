@@ -3,14 +3,14 @@
  * it go on there. No applier may run meanwhile: the file's lock is held, and one that starts on
  * MySQL is found out at the end.
  *
- * Orders and outcomes go over in chunks; epochs, cursors, stops and central's id follow in the last
+ * Orders, outcomes and entities go over in chunks; epochs, cursors, stops and central's id follow in the last
  * transaction. So a database without the id is nobody's: a copy that broke off leaves one, and is
  * started over. A database with the id is done, and copied no second time.
  */
 import type { Database } from "bun:sqlite";
 import { existsSync } from "node:fs";
 import { join } from "node:path";
-import { and, asc, eq, gt, or } from "drizzle-orm";
+import { and, asc, eq, gt, or, sql } from "drizzle-orm";
 import { type BunSQLiteDatabase, drizzle } from "drizzle-orm/bun-sqlite";
 import type { Clock } from "../../shards/process/clock.ts";
 import { UsageError } from "../../shards/process/failure.ts";
@@ -26,12 +26,21 @@ import {
 import { MYSQL_MIGRATIONS, migrateMysql } from "./mysql/mysql-migrations.ts";
 import { toMysqlRow } from "./mysql/mysql-row.ts";
 import * as statements from "./mysql/mysql-statements.ts";
-import { central, orders, outcomes, shardEpoch, stoppedStream, streamCursor } from "./schema.ts";
+import {
+  central,
+  entities,
+  orders,
+  outcomes,
+  shardEpoch,
+  stoppedStream,
+  streamCursor,
+} from "./schema.ts";
 
 /** Rows of each that are on MySQL when it is done. */
 export interface CentralCounts {
   readonly orders: number;
   readonly outcomes: number;
+  readonly entities: number;
   readonly epochs: number;
   readonly cursors: number;
   readonly stops: number;
@@ -44,6 +53,9 @@ export interface CopyResult {
   readonly copied: CentralCounts;
 }
 
+/** What goes over in chunks. */
+export type CopiedRows = Pick<CentralCounts, "orders" | "outcomes" | "entities">;
+
 export interface CopyOptions {
   /** The data folder of the embedded central store. */
   readonly fromDataDir: string;
@@ -51,12 +63,12 @@ export interface CopyOptions {
   readonly url: string;
   readonly clock: Clock;
   /** Told after each chunk. */
-  readonly onProgress: (copied: Pick<CentralCounts, "orders" | "outcomes">) => void;
+  readonly onProgress: (copied: CopiedRows) => void;
 }
 
 const ORDERS_CHUNK = 1000;
-/** Values of outcomes are up to a few kilobytes. */
-const OUTCOMES_CHUNK = 200;
+/** Values of outcomes and entities are up to a few kilobytes. */
+const VALUES_CHUNK = 200;
 
 /**
  * Throws UsageError when there is no central store in the folder, its applier runs, or the database
@@ -112,9 +124,14 @@ const copy = async (whole: Copy): Promise<CopyResult> => {
   await emptyTables(to);
   const copiedOrders = await copyOrders(whole);
   const copiedOutcomes = await copyOutcomes(whole, copiedOrders);
+  const soFar = { orders: copiedOrders, outcomes: copiedOutcomes };
+  const copiedEntities = await copyEntities(whole, soFar);
   await finish(whole, own);
   const copied = await countRows(to);
-  const isWhole = copied.orders === copiedOrders && copied.outcomes === copiedOutcomes;
+  const isWhole =
+    copied.orders === copiedOrders &&
+    copied.outcomes === copiedOutcomes &&
+    copied.entities === copiedEntities;
   if (!isWhole)
     throw new UsageError(`MYSQL_URL (${address.shown}) was written to by somebody else`);
   return { centralId: own.centralId, wasDone: false, copied };
@@ -145,6 +162,7 @@ const emptyTables = async (to: MysqlConnection): Promise<void> => {
     "central",
     "orders",
     "outcomes",
+    "entities",
     "shard_epoch",
     "stream_cursor",
     "stopped_stream",
@@ -167,7 +185,7 @@ const copyOrders = async ({ source, to, onProgress }: Copy): Promise<number> => 
     await to.query(statements.insertOrders(rows.map(toMysqlRow)));
     last = newest.orderId;
     copied += rows.length;
-    onProgress({ orders: copied, outcomes: 0 });
+    onProgress({ orders: copied, outcomes: 0, entities: 0 });
   }
 };
 
@@ -185,14 +203,38 @@ const copyOutcomes = async (
       .from(outcomes)
       .where(or(gt(shard, last.shard), inShard))
       .orderBy(asc(shard), asc(epoch), asc(commitSeq))
-      .limit(OUTCOMES_CHUNK)
+      .limit(VALUES_CHUNK)
       .all();
     const newest = rows.at(-1);
     if (newest === undefined) return copied;
     await to.query(statements.insertOutcomes(rows));
     last = newest;
     copied += rows.length;
-    onProgress({ orders: copiedOrders, outcomes: copied });
+    onProgress({ orders: copiedOrders, outcomes: copied, entities: 0 });
+  }
+};
+
+const copyEntities = async (
+  { source, to, onProgress }: Copy,
+  soFar: Omit<CopiedRows, "entities">,
+): Promise<number> => {
+  let copied = 0;
+  const { shard, type, entityKey } = entities;
+  const place = sql`(${shard}, ${type}, ${entityKey})`;
+  for (let last = { shard: "", type: "", entityKey: "" }; ; ) {
+    const rows = source
+      .select()
+      .from(entities)
+      .where(sql`${place} > (${last.shard}, ${last.type}, ${last.entityKey})`)
+      .orderBy(asc(shard), asc(type), asc(entityKey))
+      .limit(VALUES_CHUNK)
+      .all();
+    const newest = rows.at(-1);
+    if (newest === undefined) return copied;
+    await to.query(statements.upsertEntities(rows));
+    last = newest;
+    copied += rows.length;
+    onProgress({ ...soFar, entities: copied });
   }
 };
 
@@ -227,7 +269,7 @@ const countRows = async (to: MysqlConnection): Promise<CentralCounts> => {
   const count = (table: string): string => `(SELECT count(*) FROM ${table})`;
   const [row] = await to.rows<CentralCounts>(
     `SELECT ${count("orders")} AS orders, ${count("outcomes")} AS outcomes,
-     ${count("shard_epoch")} AS epochs, ${count("stream_cursor WHERE epoch > 0")} AS cursors,
+     ${count("entities")} AS entities, ${count("shard_epoch")} AS epochs, ${count("stream_cursor WHERE epoch > 0")} AS cursors,
      ${count("stopped_stream")} AS stops`,
     [],
     COUNT_MS_MAX,

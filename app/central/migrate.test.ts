@@ -85,7 +85,7 @@ describe("central's migrations", () => {
   });
 
   test("are applied once, however often", () => {
-    expect(migrateCentralFile(database, path, 1)).toEqual(["0001_initial"]);
+    expect(migrateCentralFile(database, path, 1)).toEqual(["0001_initial", "0002_risk"]);
     expect(migrateCentralFile(database, path, 2)).toEqual([]);
   });
 

@@ -1,8 +1,12 @@
 import type { Database } from "bun:sqlite";
 import initial from "../../migrations/central/0001_initial.sql" with { type: "text" };
+import risk from "../../migrations/central/0002_risk.sql" with { type: "text" };
 import { applyMigrations, type Migration } from "../../shards/process/sqlite-migrations.ts";
 
-export const CENTRAL_MIGRATIONS: readonly Migration[] = [{ id: "0001_initial", sql: initial }];
+export const CENTRAL_MIGRATIONS: readonly Migration[] = [
+  { id: "0001_initial", sql: initial },
+  { id: "0002_risk", sql: risk },
+];
 
 /** Brings central's file to this version's tables; gives the ids of what was applied. */
 export const migrateCentralFile = (

@@ -1,8 +1,10 @@
 import { describe, expect, test } from "bun:test";
+import { type ClientOrderId, makeOrderId } from "../../shards/domain/brands.ts";
 import type { Order } from "../../shards/domain/order.ts";
 import { renderOrder, renderOrderChange } from "../../shards/domain/order-body.ts";
 import type { CommittedRecord } from "../../shards/protocol/record.ts";
-import { readRecord, renderOrderRow, UnreadableRecord } from "./order-row.ts";
+import { readRecord, renderOrderRow } from "./order-row.ts";
+import { UnreadableRecord } from "./record-value.ts";
 import { TestShard } from "./test-shard.ts";
 
 const ORDERS: readonly [string, Partial<Order>][] = [
@@ -11,6 +13,48 @@ const ORDERS: readonly [string, Partial<Order>][] = [
   ["a market order", { type: "MARKET", timeInForce: null, priceUnits: null, status: "EXPIRED" }],
   ["self-trade prevention", { selfTradePrevention: "EXPIRE_BOTH", side: "SELL" }],
   ["no decimals", { priceScale: 0, quantityScale: 0, priceUnits: 7, quantityUnits: 1 }],
+  [
+    "a conditional order",
+    { type: "STOP", stopPriceUnits: 7, workingType: "LAST_PRICE", status: "UNTRIGGERED" },
+  ],
+  [
+    "a closing order in hedge mode",
+    {
+      type: "TAKE_PROFIT_MARKET",
+      timeInForce: null,
+      priceUnits: null,
+      stopPriceUnits: 9,
+      workingType: "MARK_PRICE",
+      reduceOnly: true,
+      closePosition: true,
+      positionSide: "SHORT",
+      quantityUnits: 0,
+    },
+  ],
+  ["a child", { parentId: makeOrderId(1, 1), status: "PENDING", reduceOnly: true }],
+  [
+    "a parent of two",
+    {
+      children: [
+        {
+          orderId: makeOrderId(2, 1),
+          clientOrderId: "tp-1025" as ClientOrderId,
+          type: "TAKE_PROFIT",
+          stopPrice: "51000.00",
+          price: "51000.10",
+          workingType: "MARK_PRICE",
+        },
+        {
+          orderId: makeOrderId(3, 1),
+          clientOrderId: "mine" as ClientOrderId,
+          type: "STOP_MARKET",
+          stopPrice: "49000.00",
+          price: null,
+          workingType: "LAST_PRICE",
+        },
+      ],
+    },
+  ],
   ["the largest numbers", { priceUnits: Number.MAX_SAFE_INTEGER, priceScale: 18 }],
 ];
 
@@ -27,7 +71,16 @@ describe("an order's row", () => {
   test.each(ORDERS)("of a changed %s renders to the order as it now is", (_name, changes) => {
     const shard = new TestShard();
     const { order } = shard.place(4, changes);
-    const now: Order = { ...order, status: "CANCELED", version: 2, updatedAt: order.updatedAt + 5 };
+    const now: Order = {
+      ...order,
+      quantityUnits: 30,
+      executedUnits: 3,
+      costUnits: 3n * 4_999_999n + 1n,
+      amendment: order.priceUnits === null ? null : { priceUnits: 1, quantityUnits: 2 },
+      status: "CANCELED",
+      version: 2,
+      updatedAt: order.updatedAt + 5,
+    };
     const content = readRecord(shard.changed(4, now));
     if (content.type !== "order_changed") throw new Error(content.type);
     expect(renderOrderRow(content.row)).toBe(renderOrder(now, shard.shard));
@@ -35,13 +88,20 @@ describe("an order's row", () => {
   });
 });
 
+const AMENDMENT = ',"amendment":{"price":"1.00","state":"PENDING"}';
+
 /** Each takes a sound record and breaks it in one way. */
 const BROKEN: readonly [string, (record: CommittedRecord) => Partial<CommittedRecord>][] = [
   ["no JSON", () => ({ value: "{" })],
   ["a JSON text, not an object", () => ({ value: "7" })],
   ["null", () => ({ value: "null" })],
   ["an empty object", () => ({ value: "{}" })],
-  ["a field that this version doesn't know", changeValue('"price"', '"stopPrice":"1","price"')],
+  ["a field that this version doesn't know", changeValue('"price"', '"color":"1","price"')],
+  ["a known field in another place", changeValue('"price"', '"stopPrice":"1","price"')],
+  ["a stop price that is a number", changeValue(',"children"', ',"stopPrice":1,"children"')],
+  ["an amendment without a quantity", changeValue(',"children"', `${AMENDMENT},"children"`)],
+  ["children that are no list", changeValue('"children":[]', '"children":{}')],
+  ["a child with another field", changeValue('"children":[]', '"children":[{"color":1}]')],
   ["a field less", changeValue('"reduceOnly":false,', "")],
   ["a number for a decimal", changeValue('"price":"50000.10"', '"price":50000.10')],
   ["white space", changeValue('{"orderId"', '{ "orderId"')],

@@ -5,9 +5,13 @@
  * therefore needs an applier of its own version or later: upgrade central first.
  */
 import { type OrderId, shardIndexOf } from "../../shards/domain/brands.ts";
+import { ENTITY_TYPES, type EntityType } from "../../shards/domain/entities.ts";
 import { CHANGE_REASONS, type ChangeReason } from "../../shards/domain/event.ts";
-import type { OrderBody, RefusalBody } from "../../shards/domain/order-body.ts";
+import type { OrderChild } from "../../shards/domain/order.ts";
+import { type OrderBody, type RefusalBody, renderChild } from "../../shards/domain/order-body.ts";
 import type { CommittedRecord, EpochStarted } from "../../shards/protocol/record.ts";
+import { type EntityRow, entityRowOf } from "./entity-row.ts";
+import { expectNumbers, parseObject, UnreadableRecord } from "./record-value.ts";
 import type { orders } from "./schema.ts";
 
 /** One row of `orders`; decimals are text as rendered, times milliseconds since 1970. */
@@ -18,12 +22,14 @@ export type RecordContent =
   | { readonly type: "order_accepted"; readonly row: OrderRow }
   | { readonly type: "order_changed"; readonly row: OrderRow }
   | { readonly type: "order_refused" }
-  | { readonly type: "epoch_started"; readonly previous: EpochStarted };
+  | { readonly type: "epoch_started"; readonly previous: EpochStarted }
+  | { readonly type: EntityType; readonly entity: EntityRow };
 
-/** The value says something that central has no place for; `message` says what. */
-export class UnreadableRecord extends Error {
-  override readonly name = "UnreadableRecord";
-}
+/** Whether it is kept by its key, the newest value of each. */
+export const isEntity = (
+  content: RecordContent,
+): content is Extract<RecordContent, { readonly type: EntityType }> =>
+  ENTITY_TYPES.some((type) => type === content.type);
 
 /** Throws {@link UnreadableRecord}. */
 export const readRecord = (record: CommittedRecord): RecordContent => {
@@ -38,6 +44,8 @@ export const readRecord = (record: CommittedRecord): RecordContent => {
       return { type: "order_refused" };
     case "epoch_started":
       return { type: "epoch_started", previous: readEpochStarted(record.value) };
+    default:
+      return { type: record.type, entity: entityRowOf(record, record.type) };
   }
 };
 
@@ -114,19 +122,50 @@ const rowOf = (body: OrderBody, version: number): OrderRow => {
     acceptedPrice: body.price,
     acceptedQuantity: body.quantity,
     acceptedStatus: body.status,
+    stopPrice: body.stopPrice ?? null,
+    workingType: body.workingType ?? null,
+    closePosition: body.closePosition === true ? 1 : 0,
+    parentOrderId: body.parentOrderId === undefined ? null : Number(body.parentOrderId),
+    children: childrenOf(body),
+    amendmentPrice: body.amendment?.price ?? null,
+    amendmentQuantity: body.amendment?.quantity ?? null,
   };
   expectNumbers(row.orderId, row.accountId, row.goodTillDate ?? 0, row.createdAt, row.updatedAt);
+  expectNumbers(row.parentOrderId ?? 0);
   expectNumbers(row.epoch, row.commitSeq, row.partition, row.seq, row.version);
   return row;
 };
 
+/** The text of the children, empty when there are none; only their known fields. */
+const childrenOf = ({ children }: OrderBody): string => {
+  if (!Array.isArray(children)) throw new UnreadableRecord("the order has no list of children");
+  if (children.length === 0) return "";
+  return `[${children.map((child) => renderChild(child as OrderChild)).join(",")}]`;
+};
+
 const quoted = (text: string | null): string => (text === null ? "null" : `"${text}"`);
+
+/** Fields that only some orders have, in the order of the domain's `renderOrder`. */
+const rareFields = (row: OrderRow): string => {
+  let text = "";
+  if (row.stopPrice !== null) text += `,"stopPrice":"${row.stopPrice}"`;
+  if (row.workingType !== null) text += `,"workingType":"${row.workingType}"`;
+  if (row.closePosition === 1) text += ',"closePosition":true';
+  if (row.parentOrderId !== null) text += `,"parentOrderId":"${row.parentOrderId}"`;
+  if (row.selfTradePrevention !== "NONE") {
+    text += `,"selfTradePrevention":"${row.selfTradePrevention}"`;
+  }
+  if (row.amendmentPrice !== null) {
+    text +=
+      `,"amendment":{"price":"${row.amendmentPrice}",` +
+      `"quantity":"${row.amendmentQuantity}","state":"PENDING"}`;
+  }
+  return text;
+};
 
 /** Everything but the closing brace, field by field as `renderOrder` of the domain has it. */
 const openOrderRow = (row: OrderRow): string => {
   const goodTill = row.goodTillDate === null ? "" : `,"goodTillDate":${row.goodTillDate}`;
-  const prevention =
-    row.selfTradePrevention === "NONE" ? "" : `,"selfTradePrevention":"${row.selfTradePrevention}"`;
   return (
     `{"orderId":"${row.orderId}","clientOrderId":"${row.clientOrderId}",` +
     `"accountId":"${row.accountId}","symbol":"${row.symbol}","side":"${row.side}",` +
@@ -134,7 +173,7 @@ const openOrderRow = (row: OrderRow): string => {
     `"price":${quoted(row.price)},"quantity":"${row.quantity}",` +
     `"executedQuantity":"${row.executedQuantity}","averagePrice":${quoted(row.averagePrice)},` +
     `"status":"${row.status}","reduceOnly":${row.reduceOnly === 1},` +
-    `"positionSide":"${row.positionSide}"${prevention},"children":[],` +
+    `"positionSide":"${row.positionSide}"${rareFields(row)},"children":${row.children || "[]"},` +
     `"createdAt":${row.createdAt},"updatedAt":${row.updatedAt},` +
     `"receipt":{"shard":"${row.shard}","epoch":${row.epoch},"commitSeq":${row.commitSeq},` +
     `"partition":${row.partition},"seq":${row.seq}}`
@@ -177,25 +216,4 @@ const readEpochStarted = (value: string): EpochStarted => {
     throw new UnreadableRecord("epoch_started without the hash before it");
   }
   return body as EpochStarted;
-};
-
-const parseObject = (value: string): object => {
-  let parsed: unknown;
-  try {
-    parsed = JSON.parse(value);
-  } catch (error) {
-    throw new UnreadableRecord("the value is not JSON", { cause: error });
-  }
-  if (typeof parsed !== "object" || parsed === null) {
-    throw new UnreadableRecord("the value is not a JSON object");
-  }
-  return parsed;
-};
-
-const expectNumbers = (...values: unknown[]): void => {
-  for (const value of values) {
-    if (!Number.isSafeInteger(value) || (value as number) < 0) {
-      throw new UnreadableRecord(`${String(value)} is not a whole number from 0 to 2^53 - 1`);
-    }
-  }
 };

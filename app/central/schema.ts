@@ -1,5 +1,6 @@
 /** Central's tables as drizzle sees them; `migrations/central` makes them. */
 import { index, integer, primaryKey, sqliteTable, text } from "drizzle-orm/sqlite-core";
+import { ENTITY_TYPES } from "../../shards/domain/entities.ts";
 
 export const central = sqliteTable("central", {
   id: integer().primaryKey(),
@@ -74,6 +75,18 @@ export const orders = sqliteTable(
     acceptedPrice: text("accepted_price"),
     acceptedQuantity: text("accepted_quantity").notNull(),
     acceptedStatus: text("accepted_status").notNull(),
+    /** Of a conditional order; null in others. */
+    stopPrice: text("stop_price"),
+    workingType: text("working_type"),
+    /** 0 or 1. */
+    closePosition: integer("close_position").notNull().default(0),
+    /** Of an attached child. */
+    parentOrderId: integer("parent_order_id"),
+    /** JSON as in the order's text; empty when there are none. */
+    children: text().notNull().default(""),
+    /** Both null when the matching engine was asked for nothing. */
+    amendmentPrice: text("amendment_price"),
+    amendmentQuantity: text("amendment_quantity"),
   },
   (table) => [
     index("orders_history").on(table.accountId, table.createdAt, table.orderId, table.symbol),
@@ -94,6 +107,24 @@ export const outcomes = sqliteTable(
   (table) => [primaryKey({ columns: [table.shard, table.epoch, table.commitSeq] })],
 );
 
+/** What is kept beside the orders: the newest value of each key, with its record's place. */
+export const entities = sqliteTable(
+  "entities",
+  {
+    shard: text().notNull(),
+    type: text({ enum: ENTITY_TYPES }).notNull(),
+    entityKey: text("entity_key").notNull(),
+    value: text().notNull(),
+    /** Milliseconds since 1970, at the shard's commit. */
+    at: integer().notNull(),
+    epoch: integer().notNull(),
+    commitSeq: integer("commit_seq").notNull(),
+    partition: integer().notNull(),
+    seq: integer().notNull(),
+  },
+  (table) => [primaryKey({ columns: [table.shard, table.type, table.entityKey] })],
+);
+
 export const schemaMigration = sqliteTable("schema_migration", {
   id: text().primaryKey(),
   /** SHA-256 of the file's text, hex. */
@@ -109,5 +140,6 @@ export const CENTRAL_TABLES = {
   stoppedStream,
   orders,
   outcomes,
+  entities,
   schemaMigration,
 };

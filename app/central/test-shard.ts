@@ -6,9 +6,11 @@ import {
   makeOrderId,
   type ShardName,
 } from "../../shards/domain/brands.ts";
-import type { ChangeReason } from "../../shards/domain/event.ts";
+import { type EntityType, renderPosition } from "../../shards/domain/entities.ts";
+import type { ChangeReason, FillEffect } from "../../shards/domain/event.ts";
 import type { Order, Stamp } from "../../shards/domain/order.ts";
 import { renderOrder, renderOrderChange, renderRefusal } from "../../shards/domain/order-body.ts";
+import type { Position } from "../../shards/domain/risk/types.ts";
 import {
   type CommittedRecord,
   chainHash,
@@ -73,6 +75,17 @@ export class TestShard {
       priceScale: 2,
       quantityScale: 3,
       selfTradePrevention: "NONE",
+      stopPriceUnits: null,
+      workingType: null,
+      reduceOnly: false,
+      closePosition: false,
+      positionSide: "BOTH",
+      children: [],
+      parentId: null,
+      costUnits: 0n,
+      marginPriceUnits: 0,
+      openLossMinor: 0n,
+      amendment: null,
       status: "NEW",
       version: 1,
       createdAt: this.now,
@@ -114,6 +127,49 @@ export class TestShard {
     return this.append("order_refused", partition, symbol, () =>
       renderRefusal({ ...refusal, answer: "{}" }),
     );
+  }
+
+  position(changes: Partial<Position> = {}): Position {
+    return {
+      accountId: 42 as AccountId,
+      symbol: "BTCUSDT" as InstrumentSymbol,
+      side: "BOTH",
+      quantityUnits: -10,
+      costUnits: 50_000_100n,
+      priceScale: 2,
+      quantityScale: 3,
+      realisedMinor: -123_456_789n,
+      feesMinor: 20_000_040n,
+      version: 1,
+      updatedAt: this.now,
+      ...changes,
+    };
+  }
+
+  positionChanged(
+    partition: number,
+    changes: Partial<Position> = {},
+    feeAsset = "USDT",
+  ): CommittedRecord {
+    const position = this.position(changes);
+    const fill: FillEffect = {
+      executionId: `e-${position.version}`,
+      orderId: makeOrderId(1, this.#index),
+      realisedMinor: -123_456_789n,
+      feeMinor: -5n,
+      feeAsset,
+    };
+    return this.entity(
+      partition,
+      "position_changed",
+      position.symbol,
+      renderPosition(position, fill),
+    );
+  }
+
+  /** Any value of a type that is kept by its key. */
+  entity(partition: number, type: EntityType, key: string, value: string): CommittedRecord {
+    return this.append(type, partition, key, () => value);
   }
 
   /** Any value, chained as it should be. */

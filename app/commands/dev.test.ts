@@ -1,12 +1,15 @@
 import { describe, expect, test } from "bun:test";
 import { loadConfig } from "../config.ts";
-import { drainTimeMsMaxOf, planTree } from "./dev.ts";
+import { type DevArguments, drainTimeMsMaxOf, planTree } from "./dev.ts";
 
 const SECRET = "0123456789abcdef0123456789abcdef";
 const CLUSTER_SECRET = "cluster-cluster-cluster-cluster-";
 
-const childrenOf = (environment: Record<string, string> = {}, devSecret?: string) =>
-  planTree(loadConfig({}, environment), { newEpoch: [] }, devSecret).drainGroups.flat();
+const childrenOf = (
+  environment: Record<string, string> = {},
+  devSecret?: string,
+  args: DevArguments = { newEpoch: [], match: true },
+) => planTree(loadConfig({}, environment), args, devSecret).drainGroups.flat();
 
 describe("dev's children", () => {
   test("share a cluster secret that each start makes anew", () => {
@@ -26,13 +29,22 @@ describe("dev's children", () => {
   test.each<[string, Record<string, string>, string | undefined]>([
     ["configured", { SLUICE_JWT_SECRET: SECRET, SLUICE_JWT_KEYS: "keys.pem" }, undefined],
     ["dev's own", {}, SECRET],
-  ])("get what tokens are verified with in the api only (%s)", (_whose, environment, devSecret) => {
+  ])("get what they sign or verify tokens with, and no more (%s)", (_, environment, devSecret) => {
     for (const child of childrenOf(environment, devSecret)) {
       const { SLUICE_JWT_SECRET: secret, SLUICE_JWT_KEYS: keys } = child.environment;
-      const isApi = child.name === "api";
-      expect(secret).toBe(isApi ? SECRET : undefined);
-      expect(keys).toBe(isApi ? environment.SLUICE_JWT_KEYS : undefined);
+      expect(secret).toBe(["api", "match"].includes(child.name) ? SECRET : undefined);
+      expect(keys).toBe(child.name === "api" ? environment.SLUICE_JWT_KEYS : undefined);
     }
+  });
+
+  test.each<[string, Record<string, string>, boolean, boolean]>([
+    ["by itself", {}, true, true],
+    ["not with --no-match", {}, false, false],
+    ["not when the shards have the last word", { SLUICE_VENUE: "none" }, true, false],
+    ["not without a secret to sign with", { SLUICE_JWT_KEYS: "keys.pem" }, true, false],
+  ])("have a paper matching engine %s", (_, environment, match, expected) => {
+    const children = childrenOf(environment, undefined, { newEpoch: [], match });
+    expect(children.some(({ name }) => name === "match")).toBe(expected);
   });
 
   test("have no secret on their command line", () => {

@@ -13,7 +13,9 @@ import { pickPorts } from "../supervisor/ports.ts";
 import { type ChildSpec, supervise } from "../supervisor/supervisor.ts";
 import { loadKeys } from "../tokens/keys.ts";
 import { findShard, hostPort } from "./addresses.ts";
+import { adminApi, detailOf } from "./admin-api.ts";
 import { createSecret, obtainDevSecret, prepareDataDir } from "./data-dir.ts";
+import { seedInstruments } from "./instruments.ts";
 import { listening } from "./running.ts";
 import { createSigner, keySource } from "./signing.ts";
 
@@ -31,6 +33,8 @@ const TOKEN_TTL_MS = 24 * 3_600_000;
 export interface DevArguments {
   /** Shards that take a new epoch at this start. */
   readonly newEpoch: readonly string[];
+  /** Run the paper matching engine. */
+  readonly match: boolean;
 }
 
 /** Resolves with the exit code when every process has ended. */
@@ -59,7 +63,8 @@ export const runDev = async (loaded: LoadedConfig, args: DevArguments): Promise<
   } else if (first === "serving") {
     const address = addressOf(config, tree.apiPort);
     await untilRouting(address);
-    console.log(await banner(config, address));
+    if (withOwnTokens(config)) await fundDemoAccount(config, address);
+    console.log(await banner(config, args, address));
     await stop.promise;
   }
   await supervisor.stop();
@@ -134,6 +139,9 @@ export const planTree = (
     command: [...selfCommand(), "applier"],
     environment: environment({ ...WITHOUT_TOKEN_KEYS, applierListen: listen(applierPort) }),
   };
+  const urls = Object.fromEntries(
+    shards.map(({ name }, index) => [name, url(shardPorts[index] ?? 0)]),
+  );
   const shardSpecs = shards.map(
     ({ name }, index): ChildSpec => ({
       name,
@@ -143,12 +151,10 @@ export const planTree = (
         ...WITHOUT_TOKEN_KEYS,
         ...WITHOUT_DATABASES,
         shardListen: listen(shardPorts[index] ?? 0),
+        shardUrls: JSON.stringify(urls),
         applierUrl: url(applierPort),
       }),
     }),
-  );
-  const urls = Object.fromEntries(
-    shards.map(({ name }, index) => [name, url(shardPorts[index] ?? 0)]),
   );
   const api: ChildSpec = {
     name: "api",
@@ -159,8 +165,27 @@ export const planTree = (
       ...(devSecret === undefined ? {} : { jwtSecret: devSecret }),
     }),
   };
-  return { drainGroups: [[api], shardSpecs, [applier]], apiPort };
+  const serving = [[api], shardSpecs, [applier]];
+  if (!runsMatch(loaded.config, args)) return { drainGroups: serving, apiPort };
+  const match: ChildSpec = {
+    name: "match",
+    command: [...selfCommand(), "match", "--api", addressOf(loaded.config, apiPort)],
+    environment: environment({
+      jwtKeys: null,
+      ...WITHOUT_DATABASES,
+      ...(devSecret === undefined ? {} : { jwtSecret: devSecret }),
+    }),
+  };
+  return { drainGroups: [[match], ...serving], apiPort };
 };
+
+/** It signs its own tokens, so a secret must be here. */
+const runsMatch = (config: Config, { match }: DevArguments): boolean =>
+  match && config.venue === "external" && withOwnTokens(config);
+
+/** Whether dev can sign tokens: with its own secret or a configured one. */
+const withOwnTokens = ({ jwtSecret, jwtKeys }: Config): boolean =>
+  jwtSecret !== undefined || jwtKeys === undefined;
 
 /** This program: the compiled binary, or bun and the file it was started with. */
 const selfCommand = (): readonly string[] =>
@@ -185,16 +210,44 @@ const untilRouting = async (address: string): Promise<void> => {
   }
 };
 
-const banner = async (config: Config, address: string): Promise<string> =>
+/** What the demo account is given once, of each asset that margin is paid in. */
+const DEMO_AMOUNT = "1000000";
+
+/** The same transfer at each start: the second finds that it was made. */
+const fundDemoAccount = async (config: Config, address: string): Promise<void> => {
+  if (config.risk !== "margin") return;
+  const api = adminApi(config, { api: address });
+  const assets = new Set(seedInstruments(config.dataDir).map(({ marginAsset }) => marginAsset));
+  for (const asset of assets) {
+    const transfer = { transferId: `dev-welcome-${asset}`, asset, amount: DEMO_AMOUNT };
+    const path = `/admin/v1/accounts/${TOKEN_ACCOUNT}/transfers`;
+    const answer = await api.ask("POST", path, transfer);
+    if (answer.status < 300) continue;
+    console.error(`Account ${TOKEN_ACCOUNT} was not given its ${asset}: ${detailOf(answer)}`);
+  }
+};
+
+const banner = async (config: Config, args: DevArguments, address: string): Promise<string> =>
   [
     `Sluice serves at ${address}`,
     "",
     ...(await tokenLines(config, address)),
+    ...matchLines(config, args),
     `Docs   ${address}/docs`,
     `Data   ${config.dataDir}`,
     ...storeLines(config),
     "Ctrl-C drains and ends.",
   ].join("\n");
+
+const matchLines = (config: Config, args: DevArguments): readonly string[] => {
+  if (config.venue !== "external") return [];
+  if (runsMatch(config, args))
+    return ["Match  a paper engine fills orders (--no-match leaves it out)"];
+  return [
+    "Match  none: send executions to POST /admin/v1/executions" +
+      (args.match ? "; the paper engine needs SLUICE_JWT_SECRET" : ""),
+  ];
+};
 
 /** Where committed orders go when that is not the data folder; no password in it. */
 const storeLines = ({ kafkaBrokers, kafka, mysqlUrl, redisUrl }: Config): readonly string[] => [
@@ -220,7 +273,9 @@ const tokenLines = async (config: Config, address: string): Promise<readonly str
   const order =
     '{"symbol":"BTCUSDT","side":"BUY","type":"LIMIT","price":"50000.10","quantity":"0.010"}';
   return [
-    `Token for account ${TOKEN_ACCOUNT} (read, trade, admin; 24 h):`,
+    config.risk === "margin"
+      ? `Token for account ${TOKEN_ACCOUNT}, which has ${DEMO_AMOUNT} of each asset (read, trade, admin; 24 h):`
+      : `Token for account ${TOKEN_ACCOUNT} (read, trade, admin; 24 h):`,
     token,
     "",
     "An order:",

@@ -5,7 +5,7 @@ import { reasonOf, UsageError } from "../../shards/process/failure.ts";
 import { createLogger } from "../../shards/process/logger.ts";
 import { CENTRAL_FILE, openForWriting } from "../central/embedded/sqlite-file.ts";
 import { migrateCentralFile } from "../central/migrate.ts";
-import { type CopyResult, copyCentral } from "../central/migrate-central.ts";
+import { type CopiedRows, type CopyResult, copyCentral } from "../central/migrate-central.ts";
 import { openMysqlStore } from "../central/mysql/mysql-store.ts";
 import type { Config } from "../config.ts";
 import { prepareDataDir } from "./data-dir.ts";
@@ -72,11 +72,12 @@ const moveCentral = async ({ mysqlUrl }: Config, dataDir: string): Promise<strin
 };
 
 /** On a terminal; a log has the end. */
-const showProgress = ({ orders, outcomes }: { orders: number; outcomes: number }): void => {
-  if (process.stderr.isTTY) process.stderr.write(`\r${orders} orders, ${outcomes} refusals`);
+const showProgress = ({ orders, outcomes, entities }: CopiedRows): void => {
+  if (!process.stderr.isTTY) return;
+  process.stderr.write(`\r${orders} orders, ${outcomes} refusals, ${entities} entities`);
 };
 
 const describe = ({ centralId, wasDone, copied }: CopyResult): string =>
   `${process.stderr.isTTY ? "\n" : ""}Central ${centralId} ${wasDone ? "was" : "is"} on MySQL: ` +
-  `${copied.orders} orders, ${copied.outcomes} refusals, ${copied.cursors} cursors, ` +
-  `${copied.epochs} shards.`;
+  `${copied.orders} orders, ${copied.outcomes} refusals, ${copied.entities} entities, ` +
+  `${copied.cursors} cursors, ${copied.epochs} shards.`;

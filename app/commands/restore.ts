@@ -21,6 +21,7 @@ import { applierPlace } from "./applier.ts";
 import { openCentralReader } from "./central.ts";
 import { prepareDataDir } from "./data-dir.ts";
 import { seedInstruments } from "./instruments.ts";
+import { riskSettings } from "./shard.ts";
 import { kafkaSettings } from "./stores.ts";
 
 export interface RestoreFlags {
@@ -53,6 +54,7 @@ export const restore = async (config: Config, flags: RestoreFlags): Promise<numb
       outcomeRetentionMs: config.shard.outcomeRetention,
       outcomeGenerationSize: config.shard.outcomeGenerationSize,
       backlogRecordsMax: config.shard.backlogRecordsMax,
+      riskSettings: riskSettings(config),
       central,
       unread: unreadOf(config, central, logger),
       drainMsMax,

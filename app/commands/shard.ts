@@ -1,11 +1,19 @@
+import type { RiskSettings } from "../../shards/domain/risk/types.ts";
 import { runShard } from "../../shards/main.ts";
 import { createLogger } from "../../shards/process/logger.ts";
 import type { Config } from "../config.ts";
-import { applierUrl, findShard, hostPort, shardListen } from "./addresses.ts";
+import { applierUrl, findShard, hostPort, shardListen, shardUrls } from "./addresses.ts";
 import { prepareDataDir } from "./data-dir.ts";
 import { seedInstruments } from "./instruments.ts";
 import { listening, runUntilStopped } from "./running.ts";
 import { kafkaSettings } from "./stores.ts";
+
+export const riskSettings = ({ margin }: Config): RiskSettings => ({
+  feeRateUnits: margin.feeRate,
+  marketBufferUnits: margin.marketBuffer,
+  markAgeMsMax: margin.markAge,
+  leverageDefault: margin.leverage,
+});
 
 /** `sluice shard`: the one writer of one shard. */
 export const serveShard = async (
@@ -27,6 +35,8 @@ export const serveShard = async (
       partitionCount: config.partitionCount,
       risk: config.risk,
       venue: config.venue,
+      riskSettings: riskSettings(config),
+      peerUrls: shardUrls(config),
       instruments: seedInstruments(config.dataDir),
       settings: config.shard,
       newEpoch: args.newEpoch,

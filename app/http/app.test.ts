@@ -63,15 +63,13 @@ describe("every answer", () => {
 
 describe("paths and methods", () => {
   test.each([
-    "/v1/account",
-    "/v1/positions",
-    "/v1/settings/BTCUSDT",
     "/v1/stream",
     "/v1/orders/stream",
-    "/v1/orders/check",
     "/v1/orders/",
     "/v1/orders/4097/fills",
-    "/admin/v1/trading-state",
+    "/v1/settings/BTCUSDT/leverage",
+    "/admin/v1/accounts/42",
+    "/admin/v1/instruments/BTCUSDT",
     "/",
   ])("%s is not here yet", async (path) => {
     for (const method of ["GET", "POST", "PUT"]) {
@@ -85,6 +83,11 @@ describe("paths and methods", () => {
     ["PUT", "/v1/orders", "GET, POST, DELETE, HEAD"],
     ["GET", "/v1/orders/batch", "POST"],
     ["DELETE", "/v1/orders/batch", "POST"],
+    ["GET", "/v1/orders/check", "POST"],
+    ["GET", "/v1/settings", "PUT"],
+    ["GET", "/v1/settings/BTCUSDT", "PUT"],
+    ["GET", "/admin/v1/accounts/42/transfers", "POST"],
+    ["GET", "/admin/v1/trading-state", "PUT"],
     ["POST", "/v1/orders/4097", "GET, PATCH, DELETE, HEAD"],
     ["POST", "/v1/time", "GET, HEAD"],
     ["DELETE", "/openapi.json", "GET, HEAD"],
@@ -153,7 +156,16 @@ describe("authentication", () => {
     ["GET", "/v1/orders", "read"],
     ["GET", "/v1/orders/4097", "read"],
     ["GET", "/v1/instruments", "read"],
+    ["POST", "/v1/orders/check", "trade"],
+    ["GET", "/v1/account", "read"],
+    ["GET", "/v1/positions", "read"],
+    ["PUT", "/v1/settings", "trade"],
+    ["PUT", "/v1/settings/BTCUSDT", "trade"],
     ["GET", "/admin/v1/shards", "admin"],
+    ["POST", "/admin/v1/accounts/42/transfers", "admin"],
+    ["POST", "/admin/v1/executions", "admin"],
+    ["POST", "/admin/v1/mark-prices", "admin"],
+    ["PUT", "/admin/v1/trading-state", "admin"],
   ])("%s %s needs the scope %s", async (method, path, scope) => {
     const others = (["read", "trade", "admin"] as const).filter((other) => other !== scope);
     const lacking = { Authorization: `Bearer ${await edge.tokenFor(...others)}` };

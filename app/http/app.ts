@@ -12,6 +12,9 @@ import type { OrderLimiter } from "../cache/order-limiter.ts";
 import type { OrderHistory } from "../central/history.ts";
 import type { ShardRouter } from "../routing/router.ts";
 import type { TokenVerifier } from "../tokens/verifier.ts";
+import { balanceRoutes } from "./account/balances.ts";
+import { settingsRoutes } from "./account/settings.ts";
+import { transferRoutes } from "./account/transfers.ts";
 import { authenticate } from "./auth.ts";
 import { BATCH_BODY_BYTES_MAX } from "./body.ts";
 import { Call } from "./call.ts";
@@ -22,11 +25,15 @@ import { administrationRoutes } from "./operations/administration.ts";
 import { healthRoutes } from "./operations/health.ts";
 import { referenceRoutes } from "./operations/reference.ts";
 import { changeRoutes } from "./orders/change.ts";
+import { checkRoutes } from "./orders/check.ts";
 import { placeRoutes } from "./orders/place.ts";
 import { readRoutes } from "./orders/read.ts";
 import { createOrderLimit } from "./rate-limit.ts";
 import { plainProblem, problemReply, Reply } from "./reply.ts";
 import { type Edge, METHODS, type Route } from "./route.ts";
+import { executionRoutes } from "./venue/executions.ts";
+import { markPriceRoutes } from "./venue/mark-prices.ts";
+import { tradingStateRoutes } from "./venue/trading-state.ts";
 
 export interface ApiOptions {
   readonly router: ShardRouter;
@@ -62,8 +69,15 @@ export const createApi = (options: ApiOptions): Api => {
   const routes = [
     ...placeRoutes(edge),
     ...changeRoutes(edge),
+    ...checkRoutes(edge),
     ...readRoutes(edge),
+    ...balanceRoutes(edge),
+    ...settingsRoutes(edge),
     ...referenceRoutes(edge),
+    ...transferRoutes(edge),
+    ...executionRoutes(edge),
+    ...markPriceRoutes(edge),
+    ...tradingStateRoutes(edge),
     ...administrationRoutes(edge),
     ...healthRoutes(edge, registry),
     ...docsRoutes(JSON.stringify(openapiDocument())),
@@ -74,7 +88,8 @@ export const createApi = (options: ApiOptions): Api => {
   for (const route of routes) {
     const reserved = route.path.endsWith("/:orderId") ? reservedIds(route, unrouted) : undefined;
     const meter = meterOf(`${route.method} ${route.path}`);
-    app.on(route.method, route.path, serve(options, reserved ?? route, meter));
+    const parameter = /:(\w+)/.exec(route.path)?.[1];
+    app.on(route.method, route.path, serve(options, reserved ?? route, meter, parameter));
   }
   const rest: Pick<Route, "scope" | "handle"> = { scope: null, handle: unrouted };
   app.notFound(serve(options, rest, meterOf("none")));
@@ -87,15 +102,16 @@ const withHost = (request: Request): Request =>
 
 /** Wraps a route: who asks, the handler, and whatever goes wrong unexpectedly. */
 const serve =
-  (options: ApiOptions, route: Pick<Route, "scope" | "handle">, meter: RouteMeter) =>
+  (
+    options: ApiOptions,
+    route: Pick<Route, "scope" | "handle">,
+    meter: RouteMeter,
+    parameter?: string,
+  ) =>
   async (c: Context): Promise<Response> => {
     const { clock, logger, tokens } = options;
-    const call = new Call(
-      c.req.raw,
-      c.req.param("orderId") ?? c.req.param("shard") ?? "",
-      clock,
-      options.requestDeadlineMs,
-    );
+    const pathId = parameter === undefined ? "" : (c.req.param(parameter) ?? "");
+    const call = new Call(c.req.raw, pathId, clock, options.requestDeadlineMs);
     let reply: Reply | undefined;
     try {
       if (route.scope !== null) {
@@ -122,7 +138,7 @@ const finish = (call: Call, reply: Reply, totalMs: number, meter: RouteMeter): R
   return new Response(reply.body, { status: reply.status, headers });
 };
 
-/** Names that later versions have where an order id stands: they are no ids. */
+/** Names that stand where an order id stands, in this version or a later one: they are no ids. */
 const NOT_ORDER_IDS = ["batch", "check", "stream"];
 
 const reservedIds = (route: Route, unrouted: Route["handle"]): Pick<Route, "scope" | "handle"> => ({
@@ -144,7 +160,9 @@ const unroutedHandler = (routes: readonly Route[]): Route["handle"] => {
     const known =
       allowed.get(path) ??
       allowed.get(path.replace(/\/\d+$/, "/:orderId")) ??
-      allowed.get(path.replace(/\/shards\/[^/]+\//, "/shards/:shard/"));
+      allowed.get(path.replace(/\/shards\/[^/]+\//, "/shards/:shard/")) ??
+      allowed.get(path.replace(/\/settings\/[^/]+$/, "/settings/:symbol")) ??
+      allowed.get(path.replace(/\/accounts\/[^/]+\//, "/accounts/:accountId/"));
     if (known === undefined) return problemReply(call.requestId, plainProblem("not_found"));
     const allow = { Allow: [...METHODS, "HEAD"].filter((method) => known.has(method)).join(", ") };
     if (call.request.method === "OPTIONS") return new Reply(204, null).with(allow);

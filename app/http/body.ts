@@ -1,6 +1,8 @@
+import type { z } from "zod";
 import type { FieldError } from "../../shards/domain/problem.ts";
 import type { Call } from "./call.ts";
-import { plainProblem, problemReply, type Reply } from "./reply.ts";
+import { parseWith } from "./fields.ts";
+import { plainProblem, problemReply, Reply } from "./reply.ts";
 
 export const ORDER_BODY_BYTES_MAX = 64 * 1024;
 export const BATCH_BODY_BYTES_MAX = 1024 * 1024;
@@ -32,6 +34,18 @@ export const readJson = async (call: Call, bytesMax: number): Promise<unknown> =
   } catch {
     return invalidBody(call, "is not JSON");
   }
+};
+
+/** The body as its schema says, or the refusal. */
+export const readBody = async <T>(
+  call: Call,
+  schema: z.ZodType<T>,
+  bytesMax: number,
+): Promise<{ readonly value: T } | Reply> => {
+  const json = await readJson(call, bytesMax);
+  if (json instanceof Reply) return json;
+  const parsed = parseWith(schema, json);
+  return parsed.ok ? parsed : invalidRequest(call, parsed.errors);
 };
 
 export const invalidRequest = (call: Call, errors: readonly FieldError[]): Reply =>

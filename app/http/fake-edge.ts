@@ -83,6 +83,7 @@ export const shardStatus = (shard: string, state: ShardStatus["state"] = "fillin
     commitSeq: 5678,
     openOrders: 1,
     queue: 0,
+    waitingForBanks: 0,
     ordersAccepted: 2,
     ordersRefused: 0,
     batches: 2,
@@ -93,7 +94,7 @@ export const shardStatus = (shard: string, state: ShardStatus["state"] = "fillin
     central: { lagRecords: 0, lagMs: 0, stoppedPartitions: [] },
   }) satisfies ShardStatus;
 
-/** BTCUSDT lives on shard 1, everything else on shard 2. */
+/** BTCUSDT lives on shard 1, everything else on shard 2; there are the banks of even accounts. */
 export class FakeRouter implements ShardRouter {
   readonly shards = SHARDS;
   readonly asked: { readonly shard: ShardName; readonly operation: Operation }[] = [];
@@ -106,6 +107,10 @@ export class FakeRouter implements ShardRouter {
 
   shardOfSymbol(symbol: InstrumentSymbol): ShardName {
     return (symbol === "BTCUSDT" ? "shard1" : "shard2") as ShardName;
+  }
+
+  shardOfAccount(accountId: AccountId): ShardName {
+    return (accountId % 2 === 0 ? "shard2" : "shard1") as ShardName;
   }
 
   shardOfOrder(orderId: OrderId): ShardName | undefined {

@@ -28,8 +28,14 @@ export const problemReply = (
   problem: Problem,
   errors?: readonly FieldError[],
 ): Reply => {
-  const { status } = CODES[problem.code];
-  const body = renderProblem(problem, errors === undefined ? { requestId } : { requestId, errors });
+  const { code, detail } = problem;
+  const { status } = CODES[code];
+  // What a shard finds wrong with a request has no path of its own.
+  const named = errors ?? (code === "invalid_request" ? [{ path: "", reason: detail }] : undefined);
+  const body = renderProblem(
+    problem,
+    named === undefined ? { requestId } : { requestId, errors: named },
+  );
   return new Reply(
     status,
     body,

@@ -7,7 +7,7 @@ import type { Call } from "./call.ts";
 import type { OrderLimit } from "./rate-limit.ts";
 import type { Reply } from "./reply.ts";
 
-export const METHODS = ["GET", "POST", "PATCH", "DELETE"] as const;
+export const METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE"] as const;
 export type Method = (typeof METHODS)[number];
 
 /** What handlers work with. */
@@ -19,7 +19,7 @@ export interface Edge {
   readonly orderLimit: OrderLimit;
 }
 
-/** One method of one path. One segment of the path may be `:orderId` or `:shard`. */
+/** One method of one path. One segment of the path may be a parameter, such as `:orderId`. */
 export interface Route {
   readonly method: Method;
   readonly path: string;

@@ -1,4 +1,5 @@
 /** A restore as lines for people: what is back, and exactly what cannot be known. */
+import type { RestoredPurses } from "./fill-risk.ts";
 import type { LastKnown, Restored } from "./restore-shard.ts";
 
 const timeOf = (at: number): string => new Date(at).toISOString();
@@ -10,7 +11,9 @@ export const restoreLines = (restored: Restored): readonly string[] => {
   const { shard, file, epoch, previousEpoch, outcomesSince } = restored;
   return [
     `${shard}: restored into ${file}, epoch ${epoch} after ${previousEpoch}`,
-    `  restored: ${counted(restored.openOrders, "open order")}`,
+    `  restored: ${counted(restored.openOrders, "open order")} and ` +
+      counted(restored.positions, "position"),
+    ...(restored.purses === null ? [] : purseLines(restored.purses, shard)),
     `  restored: the first answers since ${timeOf(outcomesSince)} to ` +
       `${counted(restored.accepted, "accepted order")} and ${counted(restored.refused, "refusal")}`,
     "  the last record that central had of the lost file:",
@@ -27,6 +30,29 @@ const lastLine = ({ partition, epoch, seq, at, stopped }: LastKnown): string => 
     at === null ? "no order of its symbols in central" : `nothing later than ${timeOf(at)}`;
   const stop = stopped === null ? "" : `; central had STOPPED reading: ${stopped.code}`;
   return `    partition ${partition}: seq ${seq} of epoch ${epoch}, ${time}${stop}`;
+};
+
+const purseLines = (purses: RestoredPurses, shard: string): readonly string[] => {
+  if (purses.state === "RECONCILING") {
+    return [
+      `  ${shard} TAKES NO NEW EXPOSURE, only cancels and orders that reduce: its rights are not known,`,
+      ...purses.missing.map((why) => `    ${why}`),
+      "    Stop all shards, put the files of the others into this data folder, move the restored file",
+      "    away and repeat the command.",
+    ];
+  }
+  const { cancelled, cancelRequested, keptEvents, unsure } = purses;
+  return [
+    `  restored: the rights of ${counted(purses.purses, "purse")}, from the other shards' files; ` +
+      `${counted(keptEvents, "realised amount")} still to be told to their banks`,
+    `  cancelled, because the rights are not enough: ${counted(cancelled, "order")}; ` +
+      `asked of the matching engine: ${cancelRequested}`,
+    ...(unsure.length === 0
+      ? []
+      : [`  fees in a foreign asset may be missing in the purses ${unsure.join(", ")}`]),
+    "  mark prices and the ids of older executions are not kept: a FILL that is sent once more for an",
+    "  order that is still open would be applied once more.",
+  ];
 };
 
 /** What was acknowledged behind those records, with `ack=local`, was on the lost disk alone. */

@@ -6,13 +6,17 @@
  *   3. claim the next epoch: from here on central takes nothing more of the lost file
  *   4. build the file from central's rows, and give it its name when it is whole
  *
+ * With `risk: margin` the shard's rights follow from the other shards' files, if all are here and
+ * none of them runs. Else the file takes no new exposure until it is restored once more.
+ *
  * Whatever breaks off before the end leaves no file; a repeat takes one more epoch.
  */
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { counterOf, makeOrderId, type OrderId } from "../../shards/domain/brands.ts";
 import type { Instrument } from "../../shards/domain/instrument.ts";
-import { isOpen, type OrderStatus } from "../../shards/domain/order.ts";
+import { isOpen, type Order, type OrderStatus } from "../../shards/domain/order.ts";
+import type { RiskSettings } from "../../shards/domain/risk/types.ts";
 import type { Clock } from "../../shards/process/clock.ts";
 import { OperatingError, UsageError } from "../../shards/process/failure.ts";
 import type { Cursor } from "../../shards/protocol/hello.ts";
@@ -22,6 +26,8 @@ import type { ClusterConfig } from "../../shards/store/cluster.ts";
 import { lockShardFile } from "../../shards/store/open-shard.ts";
 import { isUnfinished, RestoredFile } from "../../shards/store/restored-file.ts";
 import type { CentralReader, OrderIdRange } from "../central/central-reader.ts";
+import { fillRisk, type RestoredPurses } from "./fill-risk.ts";
+import { readLostRisk } from "./lost-risk.ts";
 import { acceptanceOfRow, orderOfRow, refusalOfRow } from "./restored-rows.ts";
 
 export interface RestoreOptions {
@@ -31,6 +37,7 @@ export interface RestoreOptions {
   readonly outcomeRetentionMs: number;
   readonly outcomeGenerationSize: number;
   readonly backlogRecordsMax: number;
+  readonly riskSettings: RiskSettings;
   readonly central: CentralReader;
   /** Records of the topic that central has not read yet; 0 without a topic. */
   readonly unread: () => Promise<number>;
@@ -69,7 +76,11 @@ export interface Restored {
   readonly previousEpoch: number;
   readonly epoch: number;
   readonly partitionCount: number;
+  /** Those that are open still. */
   readonly openOrders: number;
+  readonly positions: number;
+  /** null with `risk: none`. */
+  readonly purses: RestoredPurses | null;
   /** First answers that repeats get again. */
   readonly accepted: number;
   readonly refused: number;
@@ -174,11 +185,13 @@ const fill = async (
   draft.begin({ config, grant, instruments, backlogRecordsMax, generationSize, outcomes, now });
   const parts = { ...options, draft, ranges, outcomesSince, partitionCount, times };
   const refused = await fillRefusals(parts);
-  const { openOrders, accepted } = await fillOrders(parts);
+  const { openOrders, accepted } = await readOrders(parts);
+  const risk = await readLostRisk(central, shard);
+  const filled = await fillRisk({ ...options, draft, risk, openOrders, epoch: grant.epoch });
   const stops = await central.stopsOf(shard);
   return {
     partitionCount,
-    openOrders,
+    ...filled,
     accepted,
     refused,
     outcomesSince,
@@ -260,23 +273,27 @@ const fillRefusals = async (parts: FillParts): Promise<number> => {
   }
 };
 
-const fillOrders = async (
+/** Adds the acceptances; the open orders are added when it is known which of them stay. */
+const readOrders = async (
   parts: FillParts,
-): Promise<{ readonly openOrders: number; readonly accepted: number }> => {
+): Promise<{ readonly openOrders: readonly Order[]; readonly accepted: number }> => {
   const { central, draft, ranges, outcomesSince, partitionCount, times, onProgress } = parts;
-  const counts = { openOrders: 0, accepted: 0 };
+  const scales = new Map<string, number>(
+    parts.instruments.map(({ symbol, priceScale }) => [symbol, priceScale]),
+  );
+  const openOrders: Order[] = [];
+  let count = 0;
   for (const range of ranges) {
     const rows = await central.ordersToRestore(range, outcomesSince);
-    const open = rows.filter(({ status }) => isOpen(status as OrderStatus)).map(orderOfRow);
+    const open = rows.filter(({ status }) => isOpen(status as OrderStatus));
+    for (const row of open) openOrders.push(orderOfRow(row, scales.get(row.symbol)));
     const accepted = rows
       .filter(({ createdAt }) => createdAt >= outcomesSince)
       .map((row) => acceptanceOfRow(row, partitionCount));
-    draft.addOpenOrders(open);
     draft.addOutcomes(accepted);
-    counts.openOrders += open.length;
-    counts.accepted += accepted.length;
+    count += accepted.length;
     for (const { symbol, at } of await central.latestChanges(range)) times.saw(symbol, at);
-    onProgress({ step: "restoring", count: counts.openOrders + counts.accepted });
+    onProgress({ step: "restoring", count: openOrders.length + count });
   }
-  return counts;
+  return { openOrders, accepted: count };
 };

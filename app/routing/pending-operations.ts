@@ -19,6 +19,15 @@ const IS_QUERY: Readonly<Record<Operation["kind"], boolean>> = {
   metrics: true,
   raise_partitions: false,
   resend: false,
+  symbol_settings: false,
+  account_settings: false,
+  execute: false,
+  mark: false,
+  trading_state: false,
+  transfer: false,
+  check: true,
+  positions: true,
+  account: true,
 };
 
 /** With this status a shard refuses what it did not look at: it says nothing of an earlier copy. */

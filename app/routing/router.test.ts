@@ -259,6 +259,12 @@ describe("a router", () => {
     expect(router.lagMs()).toBe(0);
   });
 
+  test("finds the home shard of an account, as shards do", () => {
+    const router = createShardRouter(options);
+    const homes = [1, 1003, 1005].map((id) => String(router.shardOfAccount(id as AccountId)));
+    expect(homes).toEqual(["shard1", "shard2", "shard3"]);
+  });
+
   test.each([
     ["missing", undefined],
     ['"127.0.0.1:80"', "127.0.0.1:80"],

@@ -1,4 +1,9 @@
-import type { InstrumentSymbol, OrderId, ShardName } from "../../shards/domain/brands.ts";
+import type {
+  AccountId,
+  InstrumentSymbol,
+  OrderId,
+  ShardName,
+} from "../../shards/domain/brands.ts";
 import { shardIndexOf } from "../../shards/domain/brands.ts";
 import { createSymbolRouter, type ShardMap } from "../../shards/domain/symbol-map.ts";
 import type { Clock } from "../../shards/process/clock.ts";
@@ -6,6 +11,7 @@ import { BrokenInvariant, UsageError } from "../../shards/process/failure.ts";
 import type { Logger } from "../../shards/process/logger.ts";
 import type { Answer, RecordPlace } from "../../shards/protocol/answer.ts";
 import { SHARD_PATH } from "../../shards/protocol/hello.ts";
+import { homeShardOf } from "../../shards/protocol/home-shard.ts";
 import type { Operation } from "../../shards/protocol/operation.ts";
 import type { DurabilityLevel } from "./progress-board.ts";
 import { ShardConnection, type ShardState } from "./shard-connection.ts";
@@ -15,6 +21,8 @@ export interface ShardRouter {
   /** Ordered by index. */
   readonly shards: readonly ShardName[];
   shardOfSymbol(symbol: InstrumentSymbol): ShardName;
+  /** The home shard, which has the account's bank: the same in every process. */
+  shardOfAccount(accountId: AccountId): ShardName;
   /** undefined: no shard of this cluster made that id. */
   shardOfOrder(orderId: OrderId): ShardName | undefined;
   /**
@@ -72,6 +80,7 @@ export const createShardRouter = (options: ShardRouterOptions): RunningShardRout
   return {
     shards: Array.from(connections.keys()),
     shardOfSymbol: createSymbolRouter(shardMap),
+    shardOfAccount: (accountId) => homeShardOf(accountId, shardMap.shards).name,
     shardOfOrder: (orderId) => nameByIndex.get(shardIndexOf(orderId)),
     request: (shard, operation, deadlineAt) => connectionOf(shard).request(operation, deadlineAt),
     waitFor: (shard, place, level, expiresMs) =>

@@ -17,12 +17,17 @@ export const DIFFERENCES = {
   refusal_missing: "central lacks a refusal",
   refusal_differs: "central's refusal is another one",
   refusal_unknown: "central has a refusal that the shard never gave",
+  entity_missing: "central lacks something that the shard keeps beside its orders",
+  entity_behind: "central lacks a change of it",
+  entity_differs: "central has it otherwise",
+  entity_ahead: "central has a change of it that the shard never made",
+  entity_unknown: "central has something beside the orders that the shard never had",
 } as const;
 export type DifferenceCode = keyof typeof DIFFERENCES;
 
 export interface Difference {
   readonly code: DifferenceCode;
-  /** `order 2049`, `record 17`, `partition 3`. */
+  /** `order 2049`, `record 17`, `partition 3`, `position_changed 42:BTCUSDT:BOTH`. */
   readonly where: string;
   /** What each side has, cut to what a line holds. */
   readonly detail: string;

@@ -1,4 +1,5 @@
 import { describe, expect, test } from "bun:test";
+import { CHANGE_REASONS } from "../../shards/domain/event.ts";
 import type { CommittedRecord } from "../../shards/protocol/record.ts";
 import type { StoredRecord } from "../../shards/store/shard-reader.ts";
 import { TestShard } from "../central/test-shard.ts";
@@ -67,6 +68,13 @@ describe("a chunk's content", () => {
     expect([...orders.values()]).toMatchObject([{ accepted: accepted.value, version: 2, text }]);
     expect([...refusals.keys()]).toEqual([refused.commitSeq]);
     expect(findings.count).toBe(0);
+  });
+
+  test.each([...CHANGE_REASONS])("has a change because of %s", (reason) => {
+    const shard = new TestShard();
+    const { order } = shard.place(P);
+    const changed = shard.changed(P, { ...order, version: 2 }, reason);
+    expect(readOrder(changed)).toMatchObject({ orderId: order.orderId, version: 2 });
   });
 
   test("leaves out what central did not have", () => {

@@ -1,6 +1,9 @@
-/** What a chunk of the journal says: its chains, and the orders and refusals that follow from it. */
+/** What a chunk of the journal says: its chains, and the orders, refusals and entities that follow from it. */
+import { ENTITY_TYPES, type EntityType } from "../../shards/domain/entities.ts";
 import { chainHash, type EpochStarted } from "../../shards/protocol/record.ts";
 import type { StoredRecord } from "../../shards/store/shard-reader.ts";
+import { entityKeyOf, readEntity } from "../central/entity-row.ts";
+import { UnreadableRecord } from "../central/record-value.ts";
 import type { Findings } from "./findings.ts";
 import type { ShardOrder } from "./order-check.ts";
 
@@ -45,6 +48,16 @@ const firstBefore = ({ type, seq, value }: StoredRecord): ChainEnd | undefined =
 export interface ChunkContent {
   readonly orders: Map<number, ShardOrder>;
   readonly refusals: Map<number, StoredRecord>;
+  /** Of each key the newest record. */
+  readonly entities: Map<string, EntityRecord>;
+}
+
+/** A record of something that is kept by its key. */
+export interface EntityRecord {
+  readonly type: EntityType;
+  readonly entityKey: string;
+  readonly commitSeq: number;
+  readonly value: string;
 }
 
 /** Reads those records that `has` names: those that central had at the cut. */
@@ -53,7 +66,11 @@ export const readContent = (
   has: (record: StoredRecord) => boolean,
   findings: Findings,
 ): ChunkContent => {
-  const content: ChunkContent = { orders: new Map(), refusals: new Map() };
+  const content: ChunkContent = {
+    orders: new Map(),
+    refusals: new Map(),
+    entities: new Map(),
+  };
   for (const record of records) {
     if (!has(record) || record.type === "epoch_started") continue;
     if (record.type === "order_refused") {
@@ -61,6 +78,11 @@ export const readContent = (
       continue;
     }
     const order = readOrder(record);
+    const entity = order === undefined ? readEntityRecord(record) : undefined;
+    if (entity !== undefined) {
+      content.entities.set(`${entity.type} ${entity.entityKey}`, entity);
+      continue;
+    }
     if (order === undefined) {
       findings.add("record_unreadable", `record ${record.commitSeq}`, record.value);
       continue;
@@ -71,8 +93,20 @@ export const readContent = (
   return content;
 };
 
+const readEntityRecord = ({ type, commitSeq, value }: StoredRecord): EntityRecord | undefined => {
+  const entityType = ENTITY_TYPES.find((known) => known === type);
+  if (entityType === undefined) return undefined;
+  try {
+    const entityKey = entityKeyOf(readEntity(entityType, value));
+    return { type: entityType, entityKey, commitSeq, value };
+  } catch (error) {
+    if (error instanceof UnreadableRecord) return undefined;
+    throw error;
+  }
+};
+
 const ORDER_ID = /^\{"orderId":"(\d{1,16})"/;
-const CHANGE_END = /,"version":(\d{1,16}),"reason":"[A-Z]+"\}$/;
+const CHANGE_END = /,"version":(\d{1,16}),"reason":"[A-Z_]+"\}$/;
 
 /** Without parsing: the texts are compared as they are. */
 export const readOrder = ({

@@ -1,6 +1,6 @@
 /**
  * Walks a shard's journal from its oldest record, or from where an earlier run got, to the cut:
- * hash chains, each order and refusal against central, and what central has between them that the
+ * hash chains, each order, refusal and entity against central, and what central has between them that the
  * shard never had. A chunk is read from the shard first and from central afterwards, so that
  * central must have whatever the chunk has up to the cut.
  */
@@ -8,6 +8,7 @@ import { makeOrderId, type OrderId, shardIndexOf } from "../../shards/domain/bra
 import type { ShardReader, StoredRecord } from "../../shards/store/shard-reader.ts";
 import type { CentralReader } from "../central/central-reader.ts";
 import { type Cut, seqAt } from "./cut.ts";
+import { checkRecords } from "./entity-walk.ts";
 import { bothTexts, type Findings } from "./findings.ts";
 import { type Chains, followChain, isRestored, readContent, readOrder } from "./journal-chunk.ts";
 import { checkOrders } from "./order-check.ts";
@@ -133,6 +134,7 @@ export class JournalWalk {
     const ahead = await checkOrders(this.#options, content.orders);
     await this.#checkOrderIds(chunk);
     await this.#checkRefusals(chunk, content.refusals);
+    await checkRecords(this.#options, content.entities.values());
     // The change of an order that is known from before a restore may be in the lost journal only.
     const ofEpoch = new Map(
       chunk.flatMap((record) => (isRestored(record) ? [] : versionIn(record))),

@@ -14,6 +14,7 @@ export const verificationLines = (verification: Verification): readonly string[]
     `${counted(compared.records, "record")}${behind}`,
     counted(compared.orderRows, "order row"),
     `${counted(compared.olderOrders, "older order")} counted`,
+    `${counted(compared.entities, "row")} beside the orders`,
   ];
   const verdict =
     differenceCount === 0 ? "no difference" : `${counted(differenceCount, "DIFFERENCE")}`;

@@ -7,6 +7,7 @@ import type { Clock } from "../../shards/process/clock.ts";
 import { ShardReader } from "../../shards/store/shard-reader.ts";
 import type { CentralReader } from "../central/central-reader.ts";
 import { type Cut, checkEnds } from "./cut.ts";
+import { walkEntities } from "./entity-walk.ts";
 import { type Difference, Findings } from "./findings.ts";
 import { checkNewest, JournalWalk } from "./journal-walk.ts";
 import { countOlder, walkOrders } from "./order-walk.ts";
@@ -48,6 +49,8 @@ export interface Verification {
     readonly orderRows: number;
     /** Orders that the shard has let go of, counted in central. */
     readonly olderOrders: number;
+    /** Positions, settings, trading states, accounts, transfers, executions that were put aside. */
+    readonly entities: number;
   };
   readonly differenceCount: number;
   /** The first of them. */
@@ -84,7 +87,7 @@ const verifyOpened = async (options: Opened): Promise<Verification> => {
     centralId,
     cut,
     resumedAfter: known?.commitSeq ?? null,
-    compared: { records: 0, orderRows: 0, olderOrders: 0, ...walk },
+    compared: { records: 0, orderRows: 0, olderOrders: 0, entities: 0, ...walk },
     differenceCount: findings.count,
     differences: findings.first,
   });
@@ -96,10 +99,11 @@ const verifyOpened = async (options: Opened): Promise<Verification> => {
   checkEnds(shard, cut, findings);
   const walk = await walkJournal(options, cut, findings, known);
   const orderRows = await walkOrders({ shard, central, findings }, walk.cutCommitSeq, () => {});
+  const entities = await walkEntities({ shard, central, findings }, walk.cutCommitSeq);
   const first = walk.firstOrderId ?? (known?.orderId == null ? null : known.orderId + ID_STEP);
   const olderOrders = first === null ? 0 : await countOlder(central, pins, first, findings);
   await checkNewest(shard, central, findings);
-  return result({ records: walk.records, orderRows, olderOrders });
+  return result({ records: walk.records, orderRows, olderOrders, entities });
 };
 
 /** Ids of one shard are so far apart. */

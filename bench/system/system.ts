@@ -46,6 +46,8 @@ export const BENCH_SETTINGS = {
   SLUICE_SHARDING: "{ enabled: false }",
   SLUICE_RATE_LIMIT_PER_SECOND: "0",
   SLUICE_LOG_LEVEL: "error",
+  SLUICE_RISK: "none",
+  SLUICE_VENUE: "none",
   SLUICE_SHARD_BACKLOG_RECORDS_MAX: "1000000000",
 } as const;
 

@@ -7,7 +7,7 @@
 import type { AccountId, InstrumentSymbol } from "./brands.ts";
 import { formatUnits, MONEY_SCALE } from "./decimal.ts";
 import type { Bank, Transfer } from "./escrow/types.ts";
-import type { FillEffect } from "./event.ts";
+import type { EntityEvent, ExecutionQuarantined, FillEffect } from "./event.ts";
 import type { PositionSide } from "./order.ts";
 import type {
   AccountSettings,
@@ -17,6 +17,8 @@ import type {
   TradingScope,
 } from "./risk/types.ts";
 
+export type EntityType = EntityEvent["type"];
+
 export const ENTITY_TYPES = [
   "position_changed",
   "settings_changed",
@@ -24,8 +26,7 @@ export const ENTITY_TYPES = [
   "execution_quarantined",
   "account_changed",
   "transfer_decided",
-] as const;
-export type EntityType = (typeof ENTITY_TYPES)[number];
+] as const satisfies readonly EntityType[];
 
 /** The key of records about an account rather than a symbol. */
 export const accountKey = (accountId: AccountId): string => `account:${accountId}`;
@@ -40,8 +41,15 @@ export const accountSettingsKey = (accountId: AccountId): string => `${accountId
 export const purseKey = (accountId: AccountId, asset: string): string => `${accountId}:${asset}`;
 export const transferKey = (accountId: AccountId, asset: string, transferId: string): string =>
   `${accountId}:${asset}:${transferId}`;
+/** An execution's id is its symbol's own. */
+export const executionKey = (symbol: string, executionId: string): string =>
+  `${symbol}:${executionId}`;
 export const scopeKey = (scope: TradingScope): string =>
-  scope.kind === "all" ? "all" : scope.kind === "symbol" ? scope.symbol : accountKey(scope.accountId);
+  scope.kind === "all"
+    ? "all"
+    : scope.kind === "symbol"
+      ? scope.symbol
+      : accountKey(scope.accountId);
 
 /** Of a `position_changed` record; `fill` is absent where the position is shown without one. */
 export const renderPosition = (position: Position, fill?: FillEffect): string =>
@@ -110,3 +118,13 @@ export const renderTransfer = (accountId: AccountId, asset: string, transfer: Tr
     outcome: transfer.outcome,
     at: transfer.at,
   });
+
+/** Of an execution that was put aside; its entity key is {@link executionKey} of its own symbol. */
+export const renderQuarantined = ({
+  executionId,
+  reason,
+  at,
+  execution,
+}: Pick<ExecutionQuarantined, "executionId" | "reason" | "at" | "execution">): string =>
+  `{"executionId":${JSON.stringify(executionId)},"reason":${JSON.stringify(reason)},"at":${at},` +
+  `"execution":${execution}}`;

@@ -1,6 +1,5 @@
 import type { AccountId } from "./brands.ts";
 import type { Context, RefusalCode } from "./codes.ts";
-import type { EntityType } from "./entities.ts";
 import type { Order, OrderRequest, Stamp } from "./order.ts";
 import type {
   AccountSettings,
@@ -21,7 +20,7 @@ export const CHANGE_REASONS = [
   "TRIGGERED",
   /** A child whose parent was filled in part or whole: it now waits for its price, sized to the fill. */
   "ACTIVATED",
-  /** A reduce-only order was made smaller, since the position is. */
+  /** The position no longer covers an order that may only reduce it: it ends, or is asked to. */
   "REDUCED",
 ] as const;
 export type ChangeReason = (typeof CHANGE_REASONS)[number];
@@ -130,6 +129,3 @@ export type EntityEvent =
 
 export type OrderEvent = OrderAccepted | OrderRefused | OrderChanged;
 export type DomainEvent = OrderEvent | EntityEvent;
-
-const _everyEntityHasItsType: EntityEvent["type"] extends EntityType ? true : never = true;
-void _everyEntityHasItsType;

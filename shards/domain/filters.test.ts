@@ -47,7 +47,34 @@ describe("an order that keeps every rule", () => {
     ["a market order of the smallest quantity", market("0.02"), null, 20],
     ["a market order of the largest quantity", market("120"), null, 120_000],
   ])("passes: %s", (_, order, priceUnits, quantityUnits) => {
-    expect(checkFilters(bitcoin, order)).toEqual({ ok: true, priceUnits, quantityUnits });
+    const pass = { ok: true, priceUnits, quantityUnits } as const;
+    expect(checkFilters(bitcoin, order)).toEqual(pass);
+  });
+
+  test("has its other prices in units, in their order", () => {
+    const stop: FilteredOrder = {
+      ...limit("50000", "0.01"),
+      type: "STOP",
+      otherPrices: [
+        { field: "stopPrice", price: "50001" },
+        { field: "takeProfit.stopPrice", price: "60000.1" },
+      ],
+    };
+    const pass = { ok: true, priceUnits: 5_000_000, quantityUnits: 10 } as const;
+    const otherPricesUnits = [5_000_100, 6_000_010];
+    expect(checkFilters(bitcoin, stop)).toEqual({ ...pass, otherPricesUnits });
+    expect(checkFilters(bitcoin, { ...stop, price: null })).toEqual({
+      ...pass,
+      priceUnits: null,
+      otherPricesUnits,
+    });
+  });
+
+  test("may be of any notional when it reduces, and of no quantity when it closes", () => {
+    const small = { ...limit("50000", "0.001"), isReducing: true };
+    expect(checkFilters(bitcoin, small)).toMatchObject({ ok: true });
+    const close = { ...market("0"), type: "STOP_MARKET", quantity: null } as const;
+    expect(checkFilters(bitcoin, close)).toMatchObject({ ok: true, quantityUnits: null });
   });
 });
 
@@ -86,6 +113,38 @@ describe("an order that breaks a rule", () => {
     [market("120.01"), "quantity_out_of_range", { quantity: "120.010", ...marketSizes }],
   ])("%j is refused: %s", (order, code, context) => {
     expect(checkFilters(bitcoin, order)).toEqual({ ok: false, code, context });
+  });
+
+  const others = (...prices: readonly [string, string][]): FilteredOrder => ({
+    ...limit("1", "0.0001"),
+    otherPrices: prices.map(([field, price]) => ({ field, price })),
+  });
+  test.each<[string, FilteredOrder, FilterCode, Record<string, string>]>([
+    [
+      "a tick before every range, and names its field",
+      others(["stopPrice", "1"], ["stopLoss.price", "50000.01"]),
+      "price_off_tick",
+      { field: "stopLoss.price", price: "50000.01", tickSize: "0.10" },
+    ],
+    [
+      "the order's own price before the others, unnamed",
+      others(["stopPrice", "2"]),
+      "price_out_of_range",
+      { price: "1.00", ...range },
+    ],
+    [
+      "the other prices before the quantity",
+      { ...others(["stopPrice", "2"], ["stopLoss.price", "3"]), price: "50000" },
+      "price_out_of_range",
+      { field: "stopPrice", price: "2.00", ...range },
+    ],
+  ])("of several prices: %s", (_, order, code, context) => {
+    expect(checkFilters(bitcoin, order)).toEqual({ ok: false, code, context });
+  });
+
+  test("a market type is held to the market's sizes, conditional or not", () => {
+    const order: FilteredOrder = { ...market("0.021"), type: "TAKE_PROFIT_MARKET" };
+    expect(checkFilters(bitcoin, order)).toMatchObject({ code: "quantity_off_step" });
   });
 
   test.each(INSTRUMENT_STATUSES.filter((status) => status !== "TRADING"))(
@@ -148,7 +207,7 @@ const oracle = (instrument: Instrument, order: FilteredOrder): FilterCode | "pas
     return value < BigInt(min) || value > BigInt(max) ? outside : null;
   };
   const price = units(order.price ?? "0", instrument.priceScale);
-  const quantity = units(order.quantity, instrument.quantityScale);
+  const quantity = units(order.quantity ?? "0", instrument.quantityScale);
   const { tickSizeUnits, minPriceUnits, maxPriceUnits } = instrument;
   const wrong =
     number(
@@ -194,7 +253,9 @@ test("agrees with bigint arithmetic, also where price × quantity passes 2^53", 
       expect(code).toBe(oracle(instrument, limit(price, quantity)));
       if (!result.ok) return;
       expect(BigInt(result.priceUnits ?? 0)).toBe(units(price, rules.priceScale) as bigint);
-      expect(BigInt(result.quantityUnits)).toBe(units(quantity, rules.quantityScale) as bigint);
+      expect(BigInt(result.quantityUnits ?? 0)).toBe(
+        units(quantity, rules.quantityScale) as bigint,
+      );
     }),
     { numRuns: 5_000 },
   );

@@ -7,7 +7,7 @@ import {
   productAtLeast,
 } from "./decimal.ts";
 import { formatNotional, type Instrument } from "./instrument.ts";
-import type { OrderType } from "./order.ts";
+import { isMarket, type OrderType } from "./order.ts";
 
 /** The refusals of {@link checkFilters}, in order of precedence. */
 export const FILTER_CODES = [
@@ -23,16 +23,29 @@ export type FilterCode = (typeof FILTER_CODES)[number];
 /** What the filters look at; decimals are text of the contract. */
 export interface FilteredOrder {
   readonly type: OrderType;
-  /** null for MARKET: then neither price nor notional is checked. */
+  /** null for the market types. */
   readonly price: string | null;
-  readonly quantity: string;
+  /** null where it is the position's: then neither quantity nor notional is checked. */
+  readonly quantity: string | null;
+  /** Whether it can only reduce a position: such an order may be of any notional. */
+  readonly isReducing?: boolean;
+  /** Further prices with the path of their field, each held to the rules of a price. */
+  readonly otherPrices?: readonly NamedPrice[];
+}
+
+export interface NamedPrice {
+  /** `stopPrice`, `takeProfit.stopPrice`, … */
+  readonly field: string;
+  readonly price: string;
 }
 
 /** Units are of 10^-priceScale and 10^-quantityScale. */
 export interface FilterPass {
   readonly ok: true;
   readonly priceUnits: number | null;
-  readonly quantityUnits: number;
+  readonly quantityUnits: number | null;
+  /** Of {@link FilteredOrder.otherPrices}, one for one; absent without any. */
+  readonly otherPricesUnits?: readonly number[];
 }
 
 export interface FilterRefusal {
@@ -44,7 +57,8 @@ export interface FilterRefusal {
 /**
  * The instrument's own rules on one order. The first rule that fails, in the order of
  * {@link FILTER_CODES}, decides. More decimals than the scale are off the tick or step, a number
- * past 2^53 - 1 units is out of range; minima and maxima are inclusive.
+ * past 2^53 - 1 units is out of range; minima and maxima are inclusive. Market types are not held
+ * to the notional: what they will trade at is not known.
  *
  * A price is on the tick when it is a multiple of it, counted from 0. Binance's USD-M "Filters"
  * page counts from minPrice and minQty, its Spot page from 0 (changed 2022-02-24); the two agree
@@ -57,16 +71,35 @@ export const checkFilters = (
   if (instrument.status !== "TRADING") {
     return refuse("instrument_not_trading", { status: instrument.status });
   }
-  let priceUnits: number | null = null;
-  if (order.price !== null) {
-    const price = checkPrice(instrument, order.price);
-    if (typeof price !== "number") return price;
-    priceUnits = price;
+  const { price, otherPrices } = order;
+  if (otherPrices !== undefined && otherPrices.length > 0) {
+    const prices = checkPrices(instrument, price, otherPrices);
+    if ("ok" in prices) return prices;
+    const [first] = prices;
+    if (price === null || first === undefined) {
+      return checkSize(instrument, order, { priceUnits: null, otherPricesUnits: prices });
+    }
+    const otherPricesUnits = prices.slice(1);
+    return checkSize(instrument, order, { priceUnits: first, otherPricesUnits });
   }
-  const quantityUnits = checkQuantity(instrument, order);
+  const priceUnits = price === null ? null : checkPrice(instrument, price);
+  if (priceUnits !== null && typeof priceUnits !== "number") return priceUnits;
+  return checkSize(instrument, order, { priceUnits });
+};
+
+/** The rules of quantity and notional, once the prices have passed. */
+const checkSize = (
+  instrument: Instrument,
+  order: FilteredOrder,
+  prices: Pick<FilterPass, "priceUnits" | "otherPricesUnits">,
+): FilterPass | FilterRefusal => {
+  if (order.quantity === null) return { ok: true, ...prices, quantityUnits: null };
+  const quantityUnits = checkQuantity(instrument, order.type, order.quantity);
   if (typeof quantityUnits !== "number") return quantityUnits;
+  const { priceUnits } = prices;
   if (
     priceUnits !== null &&
+    order.isReducing !== true &&
     !productAtLeast(priceUnits, quantityUnits, instrument.minNotionalUnits)
   ) {
     return refuse("notional_too_small", {
@@ -74,7 +107,7 @@ export const checkFilters = (
       minNotional: formatNotional(instrument, BigInt(instrument.minNotionalUnits)),
     });
   }
-  return { ok: true, priceUnits, quantityUnits };
+  return { ok: true, ...prices, quantityUnits };
 };
 
 const refuse = (code: FilterCode, context: Context): FilterRefusal => ({
@@ -82,6 +115,29 @@ const refuse = (code: FilterCode, context: Context): FilterRefusal => ({
   code,
   context,
 });
+
+/** Units of all prices, the order's own first; else the first that is off the tick, or out of range. */
+const checkPrices = (
+  instrument: Instrument,
+  price: string | null,
+  otherPrices: readonly NamedPrice[],
+): number[] | FilterRefusal => {
+  const named = price === null ? otherPrices : [{ field: "price", price }, ...otherPrices];
+  const units: number[] = [];
+  let outOfRange: FilterRefusal | null = null;
+  for (const { field, price: text } of named) {
+    const checked = checkPrice(instrument, text);
+    if (typeof checked === "number") {
+      units.push(checked);
+      continue;
+    }
+    const refusal =
+      field === "price" ? checked : { ...checked, context: { field, ...checked.context } };
+    if (checked.code === "price_off_tick") return refusal;
+    outOfRange ??= refusal;
+  }
+  return outOfRange ?? units;
+};
 
 const checkPrice = (instrument: Instrument, text: string): number | FilterRefusal => {
   const { priceScale, tickSizeUnits, minPriceUnits, maxPriceUnits } = instrument;
@@ -104,10 +160,11 @@ const checkPrice = (instrument: Instrument, text: string): number | FilterRefusa
 
 const checkQuantity = (
   instrument: Instrument,
-  { type, quantity: text }: FilteredOrder,
+  type: OrderType,
+  text: string,
 ): number | FilterRefusal => {
   const { quantityScale } = instrument;
-  const market = type === "MARKET";
+  const market = isMarket(type);
   const step = market ? instrument.marketStepSizeUnits : instrument.stepSizeUnits;
   const min = market ? instrument.marketMinQuantityUnits : instrument.minQuantityUnits;
   const max = market ? instrument.marketMaxQuantityUnits : instrument.maxQuantityUnits;

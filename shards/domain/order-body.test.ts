@@ -1,15 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
-import {
-  ACCOUNT,
-  bitcoin,
-  limitRequest,
-  SHARD,
-  START_AT,
-} from "../../tests/support/shard-state.ts";
-import type { CanonicalDecimal, OrderId } from "./brands.ts";
+import type { CanonicalDecimal, ShardName } from "./brands.ts";
 import { CODES, type Code } from "./codes.ts";
-import { type DecisionView, decide } from "./decide.ts";
 import { canonicalDecimal, formatUnits } from "./decimal.ts";
 import { CHANGE_REASONS } from "./event.ts";
 import type { Instrument } from "./instrument.ts";
@@ -28,53 +20,106 @@ import {
   requestOfBody,
 } from "./order-body.ts";
 import { renderProblem } from "./problem.ts";
+import {
+  ACCOUNT,
+  bitcoin,
+  limit,
+  type RequestChanges,
+  START_AT,
+  stopMarket,
+} from "./test-requests.ts";
+import { TestView } from "./test-view.ts";
 
-const STAMP = { epoch: 1, commitSeq: 5678, partition: 4, seq: 1234 };
+const SHARD = "shard1" as ShardName;
 
-const accept = (request: OrderRequest, instrument: Instrument, now = START_AT): Order => {
-  const view: DecisionView = {
-    instrument: () => instrument,
-    order: () => undefined,
-    openOrdersOf: () => [],
-    outcome: () => undefined,
-    admission: () => undefined,
-    nextOrderId: () => 4097 as OrderId,
-    nextStamp: () => STAMP,
-  };
-  const decision = decide(view, { kind: "place", accountId: ACCOUNT, request }, now);
+/** Placed on a shard that lets everything pass, so that only the text is looked at. */
+const place = (request: OrderRequest, instrument: Instrument = bitcoin): readonly Order[] => {
+  const instruments = [{ ...instrument, symbol: request.symbol }];
+  const view = new TestView({ risk: "none", instruments, markUnits: null });
+  view.ids = 3;
+  const decision = view.place(request);
   if (decision.kind === "placed" && decision.event.type === "order_accepted") {
-    return decision.event.order;
+    return [decision.event, ...decision.children].map(({ order }) => order);
   }
   throw new Error(`not accepted: ${JSON.stringify(decision)}`);
 };
 
+const accept = (request: OrderRequest, instrument?: Instrument): Order => {
+  const [order] = place(request, instrument);
+  if (order === undefined) throw new Error("nothing was placed");
+  return order;
+};
+
 describe("an order's body", () => {
   test("is the contract's, field by field and in its order", () => {
-    expect(renderOrder(accept(limitRequest(), bitcoin), SHARD)).toBe(
+    expect(renderOrder(accept(limit()), SHARD)).toBe(
       '{"orderId":"4097","clientOrderId":"a-1","accountId":"42","symbol":"BTCUSDT","side":"BUY",' +
-        '"type":"LIMIT","timeInForce":"GTC","price":"50000.10","quantity":"0.010",' +
+        '"type":"LIMIT","timeInForce":"GTC","price":"50000.00","quantity":"0.010",' +
         '"executedQuantity":"0.000","averagePrice":null,"status":"NEW","reduceOnly":false,' +
         '"positionSide":"BOTH","children":[],"createdAt":1790000000000,' +
-        '"updatedAt":1790000000000,"receipt":{"shard":"shard1","epoch":1,"commitSeq":5678,' +
-        '"partition":4,"seq":1234}}',
+        '"updatedAt":1790000000000,"receipt":{"shard":"shard1","epoch":1,"commitSeq":1,' +
+        '"partition":0,"seq":1}}',
     );
   });
 
   test("shows a good-till date and a self-trade prevention where there is one", () => {
-    const request = limitRequest({
+    const request = limit({
       timeInForce: "GTD",
       goodTillDate: START_AT + 1,
       selfTradePrevention: "EXPIRE_TAKER",
     });
-    expect(JSON.parse(renderOrder(accept(request, bitcoin), SHARD))).toMatchObject({
+    expect(JSON.parse(renderOrder(accept(request), SHARD))).toMatchObject({
       timeInForce: "GTD",
       goodTillDate: START_AT + 1,
       selfTradePrevention: "EXPIRE_TAKER",
     });
   });
 
+  const fieldsOf = (order: Order): Record<string, unknown> => JSON.parse(renderOrder(order, SHARD));
+
+  test("shows what only some orders have, and nothing of it on the others", () => {
+    const bracket: RequestChanges = {
+      takeProfit: { stopPrice: "55000", clientOrderId: "tp" },
+      stopLoss: { stopPrice: "45000", price: "44900", workingType: "LAST_PRICE" },
+    };
+    const [parent, takeProfit] = place(limit(bracket));
+    if (parent === undefined || takeProfit === undefined) throw new Error("no bracket");
+    expect(fieldsOf(parent)).toMatchObject({
+      children: [
+        {
+          orderId: "5121",
+          clientOrderId: "tp",
+          type: "TAKE_PROFIT_MARKET",
+          stopPrice: "55000.00",
+          price: null,
+          workingType: "MARK_PRICE",
+        },
+        { orderId: "6145", clientOrderId: "sl-4097", type: "STOP", price: "44900.00" },
+      ],
+    });
+    const rare = ["stopPrice", "workingType", "closePosition", "parentOrderId", "amendment"];
+    const has = (order: Order): readonly string[] => rare.filter((name) => name in fieldsOf(order));
+    expect(has(parent)).toEqual([]);
+    expect(has(takeProfit)).toEqual(["stopPrice", "workingType", "parentOrderId"]);
+    expect(fieldsOf(takeProfit)).toMatchObject({ parentOrderId: "4097", reduceOnly: true });
+  });
+
+  test("shows a request to the matching engine, and what the fills cost on average", () => {
+    const order = {
+      ...accept(limit()),
+      amendment: { priceUnits: 4_900_000, quantityUnits: 20 },
+      executedUnits: 3,
+      costUnits: 14_999_999n,
+    };
+    expect(fieldsOf(order)).toMatchObject({
+      amendment: { price: "49000.00", quantity: "0.020", state: "PENDING" },
+      executedQuantity: "0.003",
+      averagePrice: "49999.99",
+    });
+  });
+
   test.each(CHANGE_REASONS)("of a change by %s is the body with version and reason", (reason) => {
-    const order = { ...accept(limitRequest(), bitcoin), version: 7 };
+    const order = { ...accept(limit()), version: 7 };
     const body = renderOrder(order, SHARD);
     expect(renderOrderChange(order, SHARD, reason)).toBe(
       `${body.slice(0, -1)},"version":7,"reason":"${reason}"}`,
@@ -123,7 +168,7 @@ const anyOrder = fc
   .map(({ priceScale, quantityScale, price, quantity, market, ...rest }) => {
     const timeInForce = market ? null : rest.timeInForce;
     const goodTillDate = timeInForce === "GTD" ? rest.goodTillDate : null;
-    const request = limitRequest({
+    const request = limit({
       ...rest,
       type: market ? "MARKET" : "LIMIT",
       timeInForce,
@@ -145,6 +190,40 @@ describe("the request read back from a body", () => {
       }),
       { numRuns: 3_000 },
     );
+  });
+
+  test.each<[string, RequestChanges]>([
+    ["a stop", { type: "STOP", stopPrice: "60000", workingType: "LAST_PRICE" }],
+    ["a take-profit", { type: "TAKE_PROFIT", stopPrice: "49000", workingType: "LAST_PRICE" }],
+    ["reduce-only", { side: "SELL", reduceOnly: true }],
+    ["a take-profit alone", { takeProfit: { stopPrice: "55000" } }],
+    ["a stop-loss alone", { stopLoss: { stopPrice: "45000", price: "45000", clientOrderId: "s" } }],
+    [
+      "both, against a sell",
+      { side: "SELL", takeProfit: { stopPrice: "45000" }, stopLoss: { stopPrice: "55000" } },
+    ],
+  ])("is the one that made it: %s, and each of its children's own", (_, changes) => {
+    const view = new TestView();
+    view.hold("0.5");
+    const request = limit({ goodTillDate: null, ...changes });
+    const decision = view.place(request);
+    if (decision.kind !== "placed") throw new Error(decision.kind);
+    for (const event of [decision.event, ...decision.children]) {
+      if (event.type !== "order_accepted") throw new Error(event.code);
+      const read = requestOfBody(JSON.parse(renderOrder(event.order, SHARD)));
+      expect(read).toEqual(event.request);
+    }
+    expect(decision.event.request).toEqual(request);
+  });
+
+  test("is the one that made it: closePosition has no quantity", () => {
+    const view = new TestView();
+    view.hold("0.5");
+    const request = stopMarket({ closePosition: true, quantity: null });
+    const order = view.placed(request);
+    const { clientOrderId } = order;
+    const read = requestOfBody(JSON.parse(renderOrder(order, SHARD)));
+    expect(read).toEqual({ ...request, clientOrderId });
   });
 
   test("survives the record of a refusal, and so does the answer's text", () => {
@@ -202,8 +281,8 @@ describe("the closed list of codes", () => {
     else expect(effect as string).not.toBe("unknown");
   });
 
-  test("stores every 422 but not_supported", () => {
+  test("stores every 422 of a placement", () => {
     const kept = entries.filter(([, { status, effect }]) => status === 422 && effect === "none");
-    expect(kept.map(([code]) => code)).toEqual(["not_supported"]);
+    expect(kept.map(([code]) => code)).toEqual(["insufficient_funds", "not_supported"]);
   });
 });

@@ -45,9 +45,7 @@ const rareFields = (order: Order): string => {
 
 /** What the fills cost on average, rounded down to the instrument's decimals. */
 const averagePrice = ({ costUnits, executedUnits, priceScale }: Order): string =>
-  executedUnits === 0
-    ? "null"
-    : `"${formatUnits(costUnits / BigInt(executedUnits), priceScale)}"`;
+  executedUnits === 0 ? "null" : `"${formatUnits(costUnits / BigInt(executedUnits), priceScale)}"`;
 
 export const renderChild = (child: OrderChild): string =>
   `{"orderId":"${child.orderId}","clientOrderId":"${child.clientOrderId}","type":"${child.type}",` +

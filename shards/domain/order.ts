@@ -39,8 +39,8 @@ export const SELF_TRADE_PREVENTIONS = [
 export type SelfTradePrevention = (typeof SELF_TRADE_PREVENTIONS)[number];
 
 /**
- * Where an order stands. PENDING, UNTRIGGERED and PENDING_CANCEL belong to attached children,
- * conditional orders and matching engines; an order here is born NEW or EXPIRED.
+ * Where an order stands. PENDING: an attached child whose parent has not filled. UNTRIGGERED: a
+ * conditional order that waits for its price. PENDING_CANCEL: a matching engine was asked to end it.
  */
 export const ORDER_STATUSES = [
   "PENDING",

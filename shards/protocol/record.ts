@@ -26,7 +26,10 @@ export interface CommittedRecord {
   readonly commitSeq: number;
   /** Milliseconds since 1970, at the commit. */
   readonly at: number;
-  /** The symbol, or `account:<id>`; decides the partition. Empty for `epoch_started`. */
+  /**
+   * The symbol, `account:<id>` or `all`; decides the partition. Empty for `epoch_started`, and for
+   * an execution that was put aside because nobody knows its symbol.
+   */
   readonly key: string;
   readonly value: string;
   /** Hex of 32 bytes each. */

@@ -16,6 +16,8 @@ export const shardStatusSchema = z.strictObject({
   openOrders: z.number().int(),
   /** Commands that wait for their batch. */
   queue: z.number().int(),
+  /** Commands that wait for a bank's answer. */
+  waitingForBanks: z.number().int(),
   ordersAccepted: z.number().int(),
   ordersRefused: z.number().int(),
   batches: z.number().int(),

@@ -43,21 +43,36 @@ const decoded = (type: string): TopicRecord => {
   return decodeTopicRecord(message, partition);
 };
 
-/** In the order of the topic. */
-const IN_ORDER = ["epoch_started", "order_accepted", "order_refused", "order_changed"] as const;
+/** By commitSeq; what has no symbol lies on partition 0, behind an epoch_started like the other's. */
+const IN_ORDER = [
+  ["epoch_started", "", 2],
+  ["order_accepted", "BTCUSDT", 2],
+  ["order_refused", "BTCUSDT", 2],
+  ["order_changed", "BTCUSDT", 2],
+  ["position_changed", "BTCUSDT", 2],
+  ["execution_quarantined", "BTCUSDT", 2],
+  ["account_changed", "account:42", 0],
+  ["transfer_decided", "account:42", 0],
+  ["settings_changed", "account:42", 0],
+  ["trading_state_changed", "all", 0],
+] as const;
 
 describe("a recorded record of version 1", () => {
-  test.each([...RECORD_TYPES])("%s decodes to what it says", (type) => {
-    const seq = IN_ORDER.indexOf(type) + 1;
+  test("is there of each type", () => {
+    expect(IN_ORDER.map(([type]) => type).toSorted()).toEqual([...RECORD_TYPES].toSorted());
+  });
+
+  test.each([...IN_ORDER])("%s decodes to what it says", (type, key, partition) => {
+    const commitSeq = IN_ORDER.findIndex(([name]) => name === type) + 1;
     expect(decoded(type)).toEqual({
       type,
       shard: "shard1",
       epoch: 1,
-      partition: 2,
-      seq,
-      commitSeq: seq,
-      at: 1790000000000 + seq - 1,
-      key: type === "epoch_started" ? "" : "BTCUSDT",
+      partition,
+      seq: partition === 2 ? commitSeq : commitSeq - 5,
+      commitSeq,
+      at: 1790000000000 + commitSeq - 1,
+      key,
       value: recorded(type).message.value.toString(),
       prevHash: recorded(type).message.headers.prevHash?.toString() ?? "",
       hash: recorded(type).message.headers.hash?.toString() ?? "",
@@ -77,17 +92,24 @@ describe("a recorded record of version 1", () => {
   });
 
   test("follows the one before it", () => {
-    let prevHash = "0".repeat(64);
-    for (const type of IN_ORDER) {
-      const record = decoded(type);
-      expect(record.prevHash).toBe(prevHash);
-      expect(record.hash).toBe(chainHash(prevHash, record.value));
-      prevHash = record.hash;
+    const started = decoded("epoch_started");
+    const ends = new Map([
+      [2, started.prevHash],
+      [0, started.hash],
+    ]);
+    expect(started.prevHash).toBe("0".repeat(64));
+    for (const [type] of IN_ORDER) {
+      const { partition, prevHash, hash, value } = decoded(type);
+      expect(prevHash).toBe(ends.get(partition) ?? "");
+      expect(hash).toBe(chainHash(prevHash, value));
+      ends.set(partition, hash);
     }
   });
 
   test("lies on its key's partition of twelve", () => {
-    expect(decoded("order_accepted").partition).toBe(partitionOf("BTCUSDT", 12));
+    for (const [, key, partition] of IN_ORDER.slice(1)) {
+      expect(partition).toBe(partitionOf(key, 12) as typeof partition);
+    }
   });
 });
 
@@ -152,6 +174,12 @@ describe("what no version of ours has written is refused", () => {
     const { partition, message: whole } = recorded("order_accepted");
     expect(() => decodeTopicRecord(change(whole), partition)).toThrow(new FrameError(message));
   });
+});
+
+test("an execution whose symbol nobody knows has no key", () => {
+  const { partition, message } = recorded("execution_quarantined");
+  const { key: _, ...record } = decoded("execution_quarantined");
+  expect(decodeTopicRecord({ ...message, key: null }, partition)).toEqual({ ...record, key: "" });
 });
 
 test("a header that is not known is passed over", () => {

@@ -29,7 +29,7 @@ export type TopicHeader = (typeof TOPIC_HEADERS)[number];
 
 /** A record as it is given to a producer; its partition goes beside it. */
 export interface TopicMessage {
-  /** null for `epoch_started`, which belongs to a partition, not to a key. */
+  /** null for a record without a key ({@link mayLackKey}). */
   readonly key: string | null;
   readonly value: string;
   readonly headers: Readonly<Record<TopicHeader, string>>;
@@ -99,11 +99,15 @@ export const decodeTopicRecord = (message: RawTopicMessage, partition: number): 
   if (eventId !== eventIdOf(record)) {
     throw new FrameError(`eventId is ${shown(eventId)}, the record is ${eventIdOf(record)}`);
   }
-  if ((record.key === "") !== (record.type === "epoch_started")) {
+  if (record.key === "" ? !mayLackKey(record.type) : record.type === "epoch_started") {
     throw new FrameError(`a record ${record.type} with the key ${shown(record.key)}`);
   }
   return record;
 };
+
+/** One belongs to a partition; nobody knows the symbol of the other. */
+const mayLackKey = (type: RecordType): boolean =>
+  type === "epoch_started" || type === "execution_quarantined";
 
 type Headers = NonNullable<RawTopicMessage["headers"]>;
 

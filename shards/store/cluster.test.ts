@@ -2,8 +2,13 @@ import { describe, expect, test } from "bun:test";
 import { join } from "node:path";
 import { type FileOptions, openFile, temporaryFolder } from "../../tests/support/shard-file.ts";
 import { PARTITIONS, place } from "../../tests/support/shard-state.ts";
+import { OWNER, openStored, storedPosition } from "../../tests/support/stored-risk.ts";
+import type { InstrumentSymbol } from "../domain/brands.ts";
 import { defaultSharding, describeShardMap, parseShardMap } from "../domain/symbol-map.ts";
 import { UsageError } from "../process/failure.ts";
+import type { RiskWrites } from "../writer/store-port.ts";
+
+const MOVING = "BTCBUSD" as InstrumentSymbol;
 
 const orders = (prefix: string, count: number) =>
   Array.from({ length: count }, (_, i) => place({ clientOrderId: `${prefix}-${i}` }));
@@ -83,6 +88,45 @@ describe("what is pinned in the file", () => {
     expect(String(await errorOf(openWith(path, { config: { shardMap: moved } })))).toMatch(
       /sharding: moves BTCBUSD away from shard1/,
     );
+  });
+
+  test.each([
+    ["a position", { positions: [storedPosition({ symbol: MOVING })] }],
+    [
+      "an account's settings",
+      {
+        symbolSettings: [
+          { accountId: OWNER, symbol: MOVING, leverage: 3, marginMode: "CROSS", version: 1 },
+        ],
+      },
+    ],
+    [
+      "a trading state",
+      {
+        tradingStates: [{ scope: { kind: "symbol", symbol: MOVING }, state: "HALTED", version: 1 }],
+      },
+    ],
+    ["seen executions", { executions: [{ executionId: "1", symbol: MOVING }] }],
+  ] satisfies [string, Partial<RiskWrites>][])(
+    "refuses to move a symbol that has %s",
+    async (_, risk) => {
+      const path = join(temporaryFolder().path, "shard1.sqlite");
+      const stored = await openStored(path);
+      stored.commit(stored.batchOf(risk));
+      stored.close();
+      const refusal = await errorOf(openWith(path, { config: { shardMap: moved } }));
+      expect(String(refusal)).toMatch(/sharding: moves BTCBUSD away from shard1/);
+    },
+  );
+
+  test("lets a symbol move beside states of accounts and of all", async () => {
+    const path = join(temporaryFolder().path, "shard1.sqlite");
+    const stored = await openStored(path);
+    const scopes = [{ kind: "all" }, { kind: "account", accountId: OWNER }] as const;
+    const tradingStates = scopes.map((scope) => ({ scope, state: "HALTED" as const, version: 1 }));
+    stored.commit(stored.batchOf({ tradingStates, positions: [storedPosition()] }));
+    stored.close();
+    await openWith(path, { config: { shardMap: moved } });
   });
 
   test("refuses to move a symbol whose client order ids are still remembered", async () => {

@@ -2,6 +2,7 @@
 import type { Database } from "bun:sqlite";
 import { drizzle } from "drizzle-orm/bun-sqlite";
 import type { InstrumentSymbol, ShardName } from "../domain/brands.ts";
+import type { RiskMode, Venue } from "../domain/risk/types.ts";
 import { describeShardMap, type ShardMap, symbolsThatMove } from "../domain/symbol-map.ts";
 import { invariant, UsageError } from "../process/failure.ts";
 import { randomId } from "../process/ids.ts";
@@ -17,8 +18,8 @@ export interface ClusterConfig {
   readonly shardMap: ShardMap;
   /** Of a new file; later it is raised while the shard runs, and the file's own counts. */
   readonly partitionCount: number;
-  readonly risk: string;
-  readonly venue: string;
+  readonly risk: RiskMode;
+  readonly venue: Venue;
 }
 
 export interface Pinned {

@@ -1,4 +1,3 @@
-import { Database } from "bun:sqlite";
 import { describe, expect, test } from "bun:test";
 import { truncateSync, unlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -9,7 +8,6 @@ import { UsageError } from "../process/failure.ts";
 import { chainHash, ZERO_HASH } from "../protocol/record.ts";
 import { readPinned } from "./cluster.ts";
 import { JournalReader } from "./journal.ts";
-import { migrateShardFile, SHARD_MIGRATIONS } from "./migrate.ts";
 import { openShardFile } from "./open-shard.ts";
 
 const orders = (prefix: string, count: number) =>
@@ -298,21 +296,5 @@ describe("a new file", () => {
     expect([...again.loaded.openOrders]).toEqual(open);
     expect(open).toHaveLength(4);
     again.close();
-  });
-});
-
-describe("the migrations of a shard's file", () => {
-  test("are applied once, and leave every table the way the statements expect", () => {
-    const database = new Database(":memory:", { strict: true });
-    const ids = SHARD_MIGRATIONS.map(({ id }) => id);
-    expect(migrateShardFile(database, "a.sqlite", START_AT)).toEqual(ids);
-    expect(migrateShardFile(database, "a.sqlite", START_AT)).toEqual([]);
-    const tables = database
-      .query("SELECT name FROM sqlite_master WHERE type = 'table' ORDER BY name")
-      .values()
-      .flat();
-    expect(tables).toContain("journal");
-    expect(tables).toContain("outcome_generation");
-    database.close();
   });
 });

@@ -10,18 +10,17 @@ import {
   type ClusterConfig,
   comparePinned,
   type NewEpoch,
+  type Pinned,
   readOrMakeClaim,
   readPinned,
 } from "./cluster.ts";
 import { checkFileIsWhole } from "./file-check.ts";
+import { type Loaded, loadShard, seedInstruments } from "./load-shard.ts";
 import { migrateShardFile } from "./migrate.ts";
 import { openForWriting } from "./open.ts";
-import { type Loaded, loadShard, seedInstruments } from "./shard-store.ts";
 
-export interface OpenedShard {
+export interface OpenedShard extends Pinned {
   readonly database: Database;
-  readonly epoch: number;
-  readonly centralId: string;
   readonly sqliteVersion: string;
   readonly loaded: Loaded;
 }
@@ -61,14 +60,19 @@ export const openShardFile = async (options: OpenOptions): Promise<OpenedShard> 
 };
 
 /**
- * Symbols of this file's orders and of the client order ids that it remembers, which outlive the
- * orders. Reads the whole journal: asked only when the map has changed.
+ * Symbols of this file's orders, positions, settings, trading states and executions, and of the
+ * client order ids that it remembers, which outlive the orders. Reads the whole journal: asked only when the map has changed.
  */
 const symbolsWithRows = (database: Database): InstrumentSymbol[] => {
   const outcomes = ["order_accepted", "order_refused"] as const;
   const types = outcomes.map((type) => RECORD_TYPES.indexOf(type)).join(", ");
   const rows = database
-    .query(`SELECT symbol FROM orders UNION SELECT key FROM journal WHERE type IN (${types})`)
+    .query(
+      `SELECT symbol FROM orders UNION SELECT key FROM journal WHERE type IN (${types})
+       UNION SELECT symbol FROM position UNION SELECT symbol FROM symbol_setting
+       UNION SELECT symbol FROM execution
+       UNION SELECT scope FROM trading_state WHERE scope <> 'all' AND scope NOT LIKE 'account:%'`,
+    )
     .values();
   return rows.map(([symbol]) => String(symbol) as InstrumentSymbol);
 };

@@ -1,103 +1,56 @@
-import type { Database } from "bun:sqlite";
+/** The `orders` table. Raw prepared statements: an insert runs once per order. */
+import type { Database, Statement } from "bun:sqlite";
 import type { OrderId } from "../domain/brands.ts";
 import { isOpen, type Order } from "../domain/order.ts";
+import type { OrderWrite } from "../writer/store-port.ts";
+import {
+  ALL_COLUMNS,
+  allValues,
+  CHILD_COLUMNS,
+  childValues,
+  costText,
+  isBare,
+  isPlain,
+  type OrderRow,
+  orderOf,
+  PLAIN_COLUMNS,
+  plainValues,
+  READ_COLUMNS,
+} from "./order-columns.ts";
+import { storable } from "./risk/money.ts";
 
-/** In the order of the table's columns. */
-const valuesOf = (o: Order, lastCommitSeq: number): (string | number | null)[] => [
-  o.orderId,
-  o.accountId,
-  o.clientOrderId,
-  o.symbol,
-  o.side,
-  o.type,
-  o.timeInForce,
-  o.goodTillDate,
-  o.priceUnits,
-  o.quantityUnits,
-  o.executedUnits,
-  o.priceScale,
-  o.quantityScale,
-  o.selfTradePrevention,
-  o.status,
-  o.version,
-  o.createdAt,
-  o.updatedAt,
-  o.receipt.epoch,
-  o.receipt.commitSeq,
-  o.receipt.partition,
-  o.receipt.seq,
-  lastCommitSeq,
-];
+/** Children of one statement: SQLite binds 32,766 values at most. */
+const CHILDREN_MAX = 1024;
 
-const COLUMN_COUNT = 23;
+const insertOf = (columns: readonly string[]): string =>
+  `INSERT INTO orders (${columns.join(", ")}) `;
+const placesOf = (columns: readonly string[]): string => `(${columns.map(() => "?").join(", ")})`;
 
-interface OrderRow {
-  readonly order_id: number;
-  readonly account_id: number;
-  readonly client_order_id: string;
-  readonly symbol: string;
-  readonly side: string;
-  readonly type: string;
-  readonly time_in_force: string | null;
-  readonly good_till_date: number | null;
-  readonly price_units: number | null;
-  readonly quantity_units: number;
-  readonly executed_units: number;
-  readonly price_scale: number;
-  readonly quantity_scale: number;
-  readonly self_trade_prevention: string;
-  readonly status: string;
-  readonly version: number;
-  readonly created_at: number;
-  readonly updated_at: number;
-  readonly epoch: number;
-  readonly commit_seq: number;
-  readonly partition: number;
-  readonly seq: number;
-}
-
-const orderOf = (r: OrderRow): Order =>
-  ({
-    orderId: r.order_id,
-    accountId: r.account_id,
-    clientOrderId: r.client_order_id,
-    symbol: r.symbol,
-    side: r.side,
-    type: r.type,
-    timeInForce: r.time_in_force,
-    goodTillDate: r.good_till_date,
-    priceUnits: r.price_units,
-    quantityUnits: r.quantity_units,
-    executedUnits: r.executed_units,
-    priceScale: r.price_scale,
-    quantityScale: r.quantity_scale,
-    selfTradePrevention: r.self_trade_prevention,
-    status: r.status,
-    version: r.version,
-    createdAt: r.created_at,
-    updatedAt: r.updated_at,
-    receipt: { epoch: r.epoch, commitSeq: r.commit_seq, partition: r.partition, seq: r.seq },
-  }) as Order;
-
-/** The `orders` table. Raw prepared statements: an insert runs once per order. */
 export class OrderRows {
-  readonly #insert;
+  readonly #insertPlain;
+  readonly #insertAny;
   readonly #update;
   readonly #read;
   readonly #sweep;
   readonly #delete;
   readonly #database: Database;
+  /** By the power of two of their rows. */
+  readonly #insertChildren: (Statement | undefined)[] = [];
   #sweptTo = 0;
 
   constructor(database: Database) {
     this.#database = database;
-    const places = Array(COLUMN_COUNT).fill("?").join(", ");
-    this.#insert = database.prepare(`INSERT INTO orders VALUES (${places})`);
+    const insert = (columns: readonly string[]) =>
+      database.prepare(`${insertOf(columns)} VALUES ${placesOf(columns)}`);
+    this.#insertPlain = insert(PLAIN_COLUMNS);
+    this.#insertAny = insert(ALL_COLUMNS);
     this.#update = database.prepare(
       "UPDATE orders SET price_units = ?, quantity_units = ?, executed_units = ?, status = ?, " +
-        "version = ?, updated_at = ?, last_commit_seq = ? WHERE order_id = ?",
+        "version = ?, updated_at = ?, cost_units = ?, margin_price_units = ?, " +
+        "open_loss_minor = ?, amend_price_units = ?, amend_quantity_units = ?, " +
+        "last_commit_seq = ? WHERE order_id = ?",
     );
-    this.#read = database.prepare("SELECT * FROM orders WHERE order_id = ?");
+    this.#read = database.prepare(`SELECT ${READ_COLUMNS} FROM orders WHERE order_id = ?`);
     this.#sweep = database.prepare(
       "SELECT order_id, status, created_at, updated_at, last_commit_seq FROM orders " +
         "WHERE order_id > ? ORDER BY order_id LIMIT ?",
@@ -105,11 +58,54 @@ export class OrderRows {
     this.#delete = database.prepare("DELETE FROM orders WHERE order_id = ?");
   }
 
-  insert(order: Order, lastCommitSeq: number): void {
-    this.#insert.run(...valuesOf(order, lastCommitSeq));
+  /** Parents and lone orders first, each on its own; then all new children in one statement. */
+  write(writes: readonly OrderWrite[]): void {
+    let children: OrderWrite[] | undefined;
+    for (const write of writes) {
+      const { order, isNew, lastCommitSeq } = write;
+      if (!isNew) {
+        this.#updateOne(order, lastCommitSeq);
+      } else if (isPlain(order)) {
+        this.#insertPlain.run(...plainValues(order, lastCommitSeq));
+      } else if (order.parentId === null || !isBare(order)) {
+        this.#insertAny.run(...allValues(order, lastCommitSeq));
+      } else {
+        children ??= [];
+        children.push(write);
+      }
+    }
+    if (children !== undefined) this.#insertMany(children);
   }
 
-  update(order: Order, lastCommitSeq: number): void {
+  /**
+   * A statement has room for 2^n rows, so that few are ever prepared; rows without an order are
+   * left out.
+   */
+  #insertMany(children: readonly OrderWrite[]): void {
+    for (let at = 0; at < children.length; at += CHILDREN_MAX) {
+      const part = children.slice(at, at + CHILDREN_MAX);
+      const doublings = Math.ceil(Math.log2(part.length));
+      const values = part.flatMap(({ order, lastCommitSeq }) => childValues(order, lastCommitSeq));
+      const empty = 2 ** doublings * CHILD_COLUMNS.length - values.length;
+      this.#childrenStatement(doublings).run(...values, ...Array<null>(empty).fill(null));
+    }
+  }
+
+  #childrenStatement(doublings: number): Statement {
+    let statement = this.#insertChildren[doublings];
+    if (statement === undefined) {
+      const rows = Array(2 ** doublings)
+        .fill(placesOf(CHILD_COLUMNS))
+        .join(", ");
+      statement = this.#database.prepare(
+        `${insertOf(CHILD_COLUMNS)} SELECT * FROM (VALUES ${rows}) WHERE column1 IS NOT NULL`,
+      );
+      this.#insertChildren[doublings] = statement;
+    }
+    return statement;
+  }
+
+  #updateOne(order: Order, lastCommitSeq: number): void {
     this.#update.run(
       order.priceUnits,
       order.quantityUnits,
@@ -117,6 +113,11 @@ export class OrderRows {
       order.status,
       order.version,
       order.updatedAt,
+      costText(order),
+      order.marginPriceUnits,
+      storable(order.openLossMinor),
+      order.amendment?.priceUnits ?? null,
+      order.amendment?.quantityUnits ?? null,
       lastCommitSeq,
       order.orderId,
     );
@@ -131,7 +132,7 @@ export class OrderRows {
   loadOpen(): Order[] {
     const rows = this.#database
       .query(
-        "SELECT * FROM orders INDEXED BY orders_open WHERE status IN " +
+        `SELECT ${READ_COLUMNS} FROM orders INDEXED BY orders_open WHERE status IN ` +
           "('PENDING', 'UNTRIGGERED', 'NEW', 'PARTIALLY_FILLED', 'PENDING_CANCEL') ORDER BY order_id",
       )
       .all() as OrderRow[];

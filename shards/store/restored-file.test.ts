@@ -9,38 +9,40 @@ import {
   temporaryFolder,
 } from "../../tests/support/shard-file.ts";
 import { INSTRUMENTS, place, START_AT } from "../../tests/support/shard-state.ts";
-import type { AccountId, ClientOrderId, InstrumentSymbol } from "../domain/brands.ts";
+import {
+  BTC,
+  childOf,
+  emptyAllotment,
+  fullPurse,
+  ODD,
+  OWNER,
+  openStored,
+  storedChild,
+  storedOrder,
+  storedPosition,
+  storedTransfer,
+  USDT,
+} from "../../tests/support/stored-risk.ts";
+import type { AccountId, ClientOrderId } from "../domain/brands.ts";
 import type { Order } from "../domain/order.ts";
 import { renderOrder, renderRefusal } from "../domain/order-body.ts";
 import { JournalReader } from "./journal.ts";
 import { hashKey } from "./key-table.ts";
+import { loadShard } from "./load-shard.ts";
 import { isUnfinished, RestoredFile, type RestoredOutcome } from "./restored-file.ts";
+import { ShardReader } from "./shard-reader.ts";
 
-const BTC = "BTCUSDT" as InstrumentSymbol;
 const GENERATION = 40;
 const GRANT = { ...FIRST_EPOCH, epoch: 2, orderCounter: 500 };
 
-const orderOf = (n: number): Order => ({
-  orderId: (n * 1024 + 1) as Order["orderId"],
-  accountId: 7 as AccountId,
-  clientOrderId: `lost-${n}` as ClientOrderId,
-  symbol: BTC,
-  side: "BUY",
-  type: "LIMIT",
-  timeInForce: "GTC",
-  goodTillDate: null,
-  priceUnits: 5_000_010,
-  quantityUnits: 10,
-  executedUnits: 0,
-  priceScale: 2,
-  quantityScale: 3,
-  selfTradePrevention: "NONE",
-  status: "NEW",
-  version: 1,
-  createdAt: START_AT - 1000 + n,
-  updatedAt: START_AT - 1000 + n,
-  receipt: { epoch: 1, commitSeq: 10 + n, partition: 1, seq: n },
-});
+const orderOf = (n: number): Order =>
+  storedOrder(n, {
+    accountId: 7 as AccountId,
+    clientOrderId: `lost-${n}` as ClientOrderId,
+    createdAt: START_AT - 1000 + n,
+    updatedAt: START_AT - 1000 + n,
+    receipt: { epoch: 1, commitSeq: 10 + n, partition: 1, seq: n },
+  });
 
 /** Every third is a refusal. */
 const outcomeOf = (n: number): RestoredOutcome => {
@@ -68,7 +70,7 @@ const restore = (path: string, outcomes: number, open: number): void => {
     now: START_AT,
   });
   const all = Array.from({ length: outcomes }, (_, n) => outcomeOf(n));
-  draft.addOpenOrders(Array.from({ length: open }, (_, n) => orderOf(n)));
+  draft.addOrders(Array.from({ length: open }, (_, n) => orderOf(n)));
   draft.addOutcomes(all.slice(0, 50));
   draft.addOutcomes(all.slice(50));
   draft.finish();
@@ -133,6 +135,80 @@ describe("a restored file", () => {
     expect(file.number("SELECT count(*) FROM outcome_index WHERE commit_seq < 0")).toBe(0);
     expect(file.store.findOutcome(keyOf("lost-1"), file.now)).toBeUndefined();
     file.close();
+  });
+
+  const bare = (path: string): RestoredFile => {
+    const draft = new RestoredFile(path, START_AT);
+    draft.begin({
+      config: CONFIG,
+      grant: GRANT,
+      instruments: INSTRUMENTS,
+      backlogRecordsMax: 1000,
+      generationSize: GENERATION,
+      outcomes: 0,
+      now: START_AT,
+    });
+    return draft;
+  };
+
+  test("has what was known of accounts, positions and states, as its epoch's beginning", async () => {
+    const path = join(temporaryFolder().path, "shard1.sqlite");
+    const draft = bare(path);
+    const { allotment, bank } = fullPurse();
+    const purses = [
+      { ...USDT, allotment, bank },
+      {
+        accountId: OWNER,
+        asset: "XYZ",
+        allotment: emptyAllotment({ state: "RECONCILING" }),
+        bank: null,
+      },
+    ];
+    const positions = [storedPosition()];
+    const quarantined = [{ entityKey: "BTCUSDT:q", value: "{}" }];
+    draft.addOrders([storedOrder(1, { children: [childOf(2)] }), storedChild(2, 1)]);
+    draft.addRisk({
+      purses,
+      positions,
+      tradingStates: [{ scope: { kind: "all" }, state: "HALTED", version: 1 }],
+      transfers: [storedTransfer("d", ODD)],
+      executions: [{ executionId: "q", symbol: BTC }],
+      quarantined,
+    });
+    draft.addRisk({});
+    draft.finish();
+    const file = await openStored(path);
+    const { risk, openOrders, isReconciling } = loadShard(file.database);
+    expect(risk).toMatchObject({ purses, positions, tradingStates: [{ state: "HALTED" }] });
+    expect(openOrders).toEqual([storedOrder(1, { children: [childOf(2)] }), storedChild(2, 1)]);
+    expect(isReconciling).toBe(false);
+    expect(file.store.findTransfer(USDT, "d")?.amountMinor).toBe(ODD);
+    expect(file.store.hasExecution(BTC, "q")).toBe(true);
+    file.close();
+    const reader = ShardReader.open(path);
+    const types = [...reader.entities(10)]
+      .flat()
+      .map(({ type, lastCommitSeq }) => [type, lastCommitSeq]);
+    expect(types).toEqual([
+      ["position_changed", 0],
+      ["trading_state_changed", 0],
+      ["execution_quarantined", 0],
+      ["account_changed", 0],
+      ["transfer_decided", 0],
+    ]);
+    reader.close();
+  });
+
+  test("that lacks the other shards' numbers says so at every start", async () => {
+    const path = join(temporaryFolder().path, "shard1.sqlite");
+    const draft = bare(path);
+    draft.setReconciling();
+    draft.finish();
+    for (let start = 1; start <= 2; start++) {
+      const file = await openStored(path);
+      expect(loadShard(file.database).isReconciling).toBe(true);
+      file.close();
+    }
   });
 
   test("that is given up leaves nothing behind", () => {

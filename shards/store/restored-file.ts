@@ -3,6 +3,7 @@
  * it. The epoch begins as in every new file. What is older stands before it:
  *
  *   - open orders, with the receipts of their own epoch;
+ *   - positions, settings, trading states, transfers and both sides of purses;
  *   - outcomes, as journal records with a commitSeq below 0 and seq 0: the relay starts above 0 and
  *     never sends them, a wait for their replication is over at once, retention prunes them as
  *     others. Their keys are in sealed generations, each already indexed.
@@ -10,10 +11,13 @@
 import type { Database } from "bun:sqlite";
 import { closeSync, fsyncSync, openSync, renameSync, rmSync, statSync } from "node:fs";
 import { dirname } from "node:path";
+import type { PurseKey, Transfer } from "../domain/escrow/types.ts";
 import type { Instrument } from "../domain/instrument.ts";
 import type { Order } from "../domain/order.ts";
 import { invariant } from "../process/failure.ts";
-import { RECORD_TYPES, ZERO_HASH } from "../protocol/record.ts";
+import { partitionOf } from "../protocol/partition.ts";
+import { chainHash, RECORD_TYPES, type RecordType, ZERO_HASH } from "../protocol/record.ts";
+import type { LoadedRisk, SeenExecution } from "../writer/store-port.ts";
 import { BloomFilter } from "./bloom.ts";
 import {
   beginEpoch,
@@ -22,11 +26,14 @@ import {
   readOrMakeClaim,
   readPinned,
 } from "./cluster.ts";
+import { Journal } from "./journal.ts";
 import { hashKey } from "./key-table.ts";
+import { seedInstruments } from "./load-shard.ts";
 import { migrateShardFile } from "./migrate.ts";
 import { openForReading, openForWriting } from "./open.ts";
 import { OrderRows } from "./order-rows.ts";
-import { seedInstruments } from "./shard-store.ts";
+import { ExecutionRows } from "./risk/execution-rows.ts";
+import { RiskRows, type RiskState } from "./risk/risk-rows.ts";
 
 /** A first answer that is to be given again. */
 export interface RestoredOutcome {
@@ -53,7 +60,39 @@ export interface BeginOptions {
   readonly now: number;
 }
 
-/** Of an order's last change before the epoch: central has it. */
+/** What central has of the shard beside orders and outcomes; what is left out is empty. */
+export interface RestoredRisk extends Partial<Omit<LoadedRisk, "purses">> {
+  readonly purses?: LoadedRisk["purses"];
+  readonly transfers?: readonly (PurseKey & Transfer)[];
+  /** Ids that may not be applied again; they count as seen now. */
+  readonly executions?: readonly SeenExecution[];
+  readonly quarantined?: readonly { readonly entityKey: string; readonly value: string }[];
+}
+
+/** A change that the restore itself makes: it is the new epoch's, and central hears of it. */
+export interface RestoredRecord {
+  readonly type: RecordType;
+  readonly key: string;
+  readonly value: string;
+}
+
+const NOTHING: RiskState = {
+  purses: [],
+  positions: [],
+  symbolSettings: [],
+  accountSettings: [],
+  marks: [],
+  lastPrices: [],
+  tradingStates: [],
+  transfers: [],
+};
+
+interface StreamEnd {
+  readonly seq: number;
+  readonly hash: string;
+}
+
+/** Of a last change before the epoch: central has it. */
 const BEFORE_EPOCH = 0;
 
 export class RestoredFile {
@@ -61,6 +100,7 @@ export class RestoredFile {
   readonly #draft: string;
   readonly #database: Database;
   readonly claimId: string;
+  readonly #now: number;
   #generationSize = 1;
   #generation = 0;
   #nextCommitSeq = 0;
@@ -69,6 +109,7 @@ export class RestoredFile {
   /** Makes the draft; at `path` is nothing, or a file that {@link isUnfinished}. */
   constructor(path: string, now: number) {
     this.#path = path;
+    this.#now = now;
     this.#draft = `${path}.restoring`;
     removeDraft(this.#draft);
     this.#database = openForWriting(this.#draft);
@@ -84,11 +125,62 @@ export class RestoredFile {
     this.#nextCommitSeq = -options.outcomes;
   }
 
-  addOpenOrders(orders: readonly Order[]): void {
+  /** Open orders, and those that the restore has changed: `lastCommitSeq` is of their record then. */
+  addOrders(orders: readonly Order[], lastCommitSeq = BEFORE_EPOCH): void {
     const rows = new OrderRows(this.#database);
+    const writes = orders.map((order) => ({ order, isNew: true, lastCommitSeq }));
+    this.#database.transaction(() => rows.write(writes))();
+  }
+
+  /** Purses that are not named are RECONCILING too once they come up. */
+  setReconciling(): void {
+    this.#database.run("UPDATE bank_self SET is_reconciling = 1");
+  }
+
+  /**
+   * Each purse, position, … once; allotments in the state that they have. `lastCommitSeq`: of the
+   * records of this epoch that say the same.
+   */
+  addRisk(restored: RestoredRisk, lastCommitSeq = BEFORE_EPOCH): void {
+    const { executions = [], quarantined = [], purses = [], ...rest } = restored;
+    const risk = new RiskRows(this.#database);
+    const rows = new ExecutionRows(this.#database);
+    const writes = purses.map((purse) => ({ key: purse, before: undefined, after: purse }));
     this.#database.transaction(() => {
-      for (const order of orders) rows.insert(order, BEFORE_EPOCH);
+      risk.write({ ...NOTHING, ...rest, purses: writes }, lastCommitSeq);
+      rows.remember(executions, this.#now);
+      for (const { entityKey, value } of quarantined) rows.putAside(entityKey, value, BEFORE_EPOCH);
     })();
+  }
+
+  /** Behind the epoch's first records; gives the last one's commitSeq. */
+  addRecords(records: readonly RestoredRecord[]): number {
+    const { epoch, shard, partitionCount, commitSeq } = this.#database
+      .query(
+        "SELECT epoch, shard, partition_count AS partitionCount, commit_seq AS commitSeq " +
+          "FROM cluster, sequence",
+      )
+      .get() as { epoch: number; shard: string; partitionCount: number; commitSeq: number };
+    const journal = new Journal(this.#database, epoch, commitSeq + 1);
+    const readEnd = this.#database.query("SELECT seq, hash FROM stream WHERE partition = ?");
+    const writeEnd = this.#database.query(
+      "UPDATE stream SET seq = ?, hash = ? WHERE partition = ?",
+    );
+    const bytes = records.reduce((sum, { value }) => sum + value.length, 0);
+    const last = commitSeq + records.length;
+    this.#database.transaction(() => {
+      for (const [i, { type, key, value }] of records.entries()) {
+        const partition = partitionOf(key, partitionCount);
+        const { seq: before, hash: prevHash } = readEnd.get(partition) as StreamEnd;
+        const end = { seq: before + 1, hash: chainHash(prevHash, value) };
+        const place = { shard, epoch, partition, commitSeq: commitSeq + 1 + i, at: this.#now };
+        journal.append({ type, key, value, prevHash, ...place, ...end });
+        writeEnd.run(end.seq, end.hash, partition);
+      }
+      const counted = "UPDATE sequence SET commit_seq = ?, value_bytes = value_bytes + ?";
+      this.#database.query(counted).run(last, bytes);
+    })();
+    return last;
   }
 
   /** The last that was given out, or may have been, before this file. */

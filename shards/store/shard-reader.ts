@@ -5,12 +5,14 @@
 import type { Database } from "bun:sqlite";
 import { existsSync } from "node:fs";
 import type { OrderId, ShardName } from "../domain/brands.ts";
+import type { EntityType } from "../domain/entities.ts";
 import type { Order } from "../domain/order.ts";
 import { UsageError } from "../process/failure.ts";
 import { RECORD_TYPES, type RecordType } from "../protocol/record.ts";
 import { checkFileIsWhole } from "./file-check.ts";
 import { openForReading } from "./open.ts";
 import { OrderRows } from "./order-rows.ts";
+import { StoredEntities, type StoredEntity } from "./risk/stored-entities.ts";
 
 /** What the file is pinned to. */
 export interface ShardFilePins {
@@ -42,6 +44,7 @@ export interface StreamEnd {
 export class ShardReader {
   readonly #database: Database;
   readonly #orders: OrderRows;
+  readonly #entities: StoredEntities;
   readonly #records;
   readonly #orderIds;
   readonly pins: ShardFilePins;
@@ -63,6 +66,7 @@ export class ShardReader {
     this.#database = database;
     this.pins = readPins(database, path);
     this.#orders = new OrderRows(database);
+    this.#entities = new StoredEntities(database);
     this.#records = database.prepare(
       "SELECT commit_seq, type, partition, seq, at, value, hash FROM journal " +
         "WHERE commit_seq > ? ORDER BY commit_seq LIMIT ?",
@@ -109,9 +113,27 @@ export class ShardReader {
     return this.#orders.read(orderId as OrderId);
   }
 
+  /** Every open order, oldest first, and the newest commit that they show: one moment of the file. */
+  openOrders(): { readonly commitSeq: number; readonly orders: readonly Order[] } {
+    return this.#database.transaction(() => ({
+      commitSeq: this.sequences().commitSeq,
+      orders: this.#orders.loadOpen(),
+    }))();
+  }
+
   /** Ids after `orderId` in their order, each with the commitSeq of its order's latest change. */
   orderIds(orderId: number, limit: number): readonly (readonly [number, number])[] {
     return this.#orderIds.values(orderId, limit) as [number, number][];
+  }
+
+  /** Every entity but the orders, at most `limit` at a time; positions without their latest fill. */
+  entities(limit: number): Generator<readonly StoredEntity[], void> {
+    return this.#entities.pages(limit);
+  }
+
+  /** One of them, as it is now. */
+  entity(type: EntityType, entityKey: string): StoredEntity | undefined {
+    return this.#entities.read(type, entityKey);
   }
 
   close(): void {

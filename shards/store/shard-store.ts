@@ -5,29 +5,29 @@
 import type { Database } from "bun:sqlite";
 import { statfsSync, statSync } from "node:fs";
 import { dirname } from "node:path";
-import { desc } from "drizzle-orm";
-import { drizzle } from "drizzle-orm/bun-sqlite";
-import type { OrderId } from "../domain/brands.ts";
+import type { InstrumentSymbol, OrderId } from "../domain/brands.ts";
 import type { Outcome } from "../domain/decide.ts";
-import type { Instrument } from "../domain/instrument.ts";
+import type { PurseKey, Transfer } from "../domain/escrow/types.ts";
 import type { Order } from "../domain/order.ts";
 import { CommitError } from "../process/commit-error.ts";
-import { codeOf, invariant, OperatingError } from "../process/failure.ts";
+import { codeOf, OperatingError } from "../process/failure.ts";
 import type { CommittedRecord } from "../protocol/record.ts";
-import type { StreamStanding } from "../relay/ports.ts";
 import type {
   BatchWrites,
   FileSizes,
   OutcomeLookup,
+  RiskWrites,
   Watermarks,
   WriterStore,
 } from "../writer/store-port.ts";
 import type { Checkpointer } from "./checkpointer.ts";
 import { raisePartitions } from "./cluster.ts";
 import { Journal } from "./journal.ts";
+import type { Loaded } from "./load-shard.ts";
 import { OrderRows } from "./order-rows.ts";
 import { Outcomes } from "./outcomes.ts";
-import { instrument, partitionGeneration, sequence, stream } from "./schema.ts";
+import { ExecutionRows } from "./risk/execution-rows.ts";
+import { RiskRows } from "./risk/risk-rows.ts";
 
 export interface StoreOptions {
   readonly path: string;
@@ -37,30 +37,15 @@ export interface StoreOptions {
   readonly outcomeGenerationSize: number;
 }
 
-/** What a start loads. */
-export interface Loaded {
-  readonly partitionCount: number;
-  /** Of the newest way to spread keys over partitions. */
-  readonly generation: number;
-  readonly orderCounter: number;
-  readonly commitSeq: number;
-  readonly appliedCommitSeq: number;
-  readonly valueBytes: number;
-  readonly appliedValueBytes: number;
-  readonly streams: readonly StreamStanding[];
-  readonly openOrders: readonly Order[];
-  readonly instruments: readonly Instrument[];
-}
-
 const isDiskFailure = (error: unknown): boolean => {
   const code = codeOf(error) ?? "";
   return code === "SQLITE_FULL" || code.startsWith("SQLITE_IOERR");
 };
 
-/** Rows of old orders and records that a batch may delete, in proportion to what it adds. */
+/** Rows of old orders, executions and records that a batch may delete, in proportion to what it adds. */
 const PRUNE_MIN = 64;
 const PRUNE_FACTOR = 3;
-/** How often finished orders are looked for. */
+/** How often finished orders and old executions are looked for. */
 const SWEEP_PAUSE_MS = 1000;
 /** How long a close waits for readers of other processes. */
 const TRUNCATE_MS_MAX = 1000;
@@ -70,6 +55,8 @@ export class ShardStore implements WriterStore {
   readonly #options: StoreOptions;
   readonly #checkpointer: Checkpointer;
   readonly #orders: OrderRows;
+  readonly #risk: RiskRows;
+  readonly #executions: ExecutionRows;
   readonly #journal: Journal;
   readonly #outcomes: Outcomes;
   readonly #begin;
@@ -94,6 +81,8 @@ export class ShardStore implements WriterStore {
     this.#options = options;
     this.#checkpointer = checkpointer;
     this.#orders = new OrderRows(database);
+    this.#risk = new RiskRows(database);
+    this.#executions = new ExecutionRows(database);
     this.#journal = new Journal(database, options.epoch, loaded.commitSeq + 1);
     this.#outcomes = new Outcomes(
       database,
@@ -153,10 +142,8 @@ export class ShardStore implements WriterStore {
       this.#journal.append(record);
       ends.set(record.partition, record);
     }
-    for (const { order, isNew, lastCommitSeq } of batch.orders) {
-      if (isNew) this.#orders.insert(order, lastCommitSeq);
-      else this.#orders.update(order, lastCommitSeq);
-    }
+    this.#orders.write(batch.orders);
+    if (batch.risk !== null) this.#writeRisk(batch, batch.risk);
     this.#outcomes.write(batch.outcomeKeys);
     for (const { partition, seq, hash } of ends.values()) {
       this.#updateStream.run(seq, hash, partition);
@@ -181,18 +168,22 @@ export class ShardStore implements WriterStore {
     return this.#forget(batch, watermarks.appliedCommitSeq);
   }
 
+  #writeRisk(batch: BatchWrites, risk: RiskWrites): void {
+    this.#risk.write(risk, batch.commitSeq);
+    this.#executions.write(risk, batch);
+  }
+
   /** Retention: what central has and nobody may ask for any more. */
   #forget(batch: BatchWrites, appliedCommitSeq: number): number {
+    const most = PRUNE_MIN + PRUNE_FACTOR * batch.records.length;
     if (batch.at >= this.#sweepAt) {
-      const done = this.#orders.sweep(
-        batch.at - this.#options.orderRetentionMs,
-        appliedCommitSeq,
-        PRUNE_MIN + PRUNE_FACTOR * batch.records.length,
-      );
-      if (done) this.#sweepAt = batch.at + SWEEP_PAUSE_MS;
+      const { orderRetentionMs, outcomeRetentionMs } = this.#options;
+      const ordersDone = this.#orders.sweep(batch.at - orderRetentionMs, appliedCommitSeq, most);
+      const executionsDone = this.#executions.sweep(batch.at - outcomeRetentionMs, most);
+      if (ordersDone && executionsDone) this.#sweepAt = batch.at + SWEEP_PAUSE_MS;
     }
     const keepFrom = Math.min(appliedCommitSeq + 1, this.#outcomes.firstKeptCommitSeq());
-    return this.#journal.prune(keepFrom, PRUNE_MIN + PRUNE_FACTOR * batch.records.length);
+    return this.#journal.prune(keepFrom, most);
   }
 
   #undo(): void {
@@ -227,6 +218,14 @@ export class ShardStore implements WriterStore {
 
   readOrder(orderId: OrderId): Order | undefined {
     return this.#orders.read(orderId);
+  }
+
+  hasExecution(symbol: InstrumentSymbol, executionId: string): boolean {
+    return this.#executions.has(symbol, executionId);
+  }
+
+  findTransfer(key: PurseKey, transferId: string): Transfer | undefined {
+    return this.#risk.purses.findTransfer(key, transferId);
   }
 
   get valueBytes(): number {
@@ -274,42 +273,3 @@ export class ShardStore implements WriterStore {
 /** Values are ASCII but for a name or two in a refusal: a character counts as a byte. */
 const bytesOf = ({ records }: BatchWrites): number =>
   records.reduce((bytes, { value }) => bytes + value.length, 0);
-
-/** Reads what the writer keeps in memory. */
-export const loadShard = (database: Database): Loaded => {
-  const tables = drizzle({ client: database });
-  const counters = tables.select().from(sequence).get();
-  invariant(counters !== undefined, "a shard's file has its sequences");
-  const { orderCounter, commitSeq, appliedCommitSeq, valueBytes, appliedValueBytes } = counters;
-  const newest = tables
-    .select()
-    .from(partitionGeneration)
-    .orderBy(desc(partitionGeneration.generation))
-    .limit(1)
-    .get();
-  invariant(newest !== undefined, "a shard's file has its partitions");
-  const definitions = tables.select({ definition: instrument.definition }).from(instrument).all();
-  return {
-    partitionCount: newest.partitionCount,
-    generation: newest.generation,
-    orderCounter,
-    commitSeq,
-    appliedCommitSeq,
-    valueBytes,
-    appliedValueBytes,
-    streams: tables.select().from(stream).orderBy(stream.partition).all(),
-    openOrders: new OrderRows(database).loadOpen(),
-    instruments: definitions.map(({ definition }) => JSON.parse(definition) as Instrument),
-  };
-};
-
-/** Stores the instruments that the file does not know yet; those it knows stay as they are. */
-export const seedInstruments = (database: Database, instruments: readonly Instrument[]): void => {
-  const rows = instruments.map((one) => ({
-    symbol: one.symbol,
-    version: one.version,
-    definition: JSON.stringify(one),
-  }));
-  if (rows.length === 0) return;
-  drizzle({ client: database }).insert(instrument).values(rows).onConflictDoNothing().run();
-};

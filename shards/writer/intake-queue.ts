@@ -1,26 +1,33 @@
 /**
- * Commands that wait for their batch, in arrival order. When the queue is over half full, accounts
- * with a cancel in it go first, each with all that it sent before that cancel: so a cancel passes
- * other accounts' new orders, and never one of its own.
+ * Commands that wait for their batch, in arrival order. When the queue is over half full, what
+ * cannot add exposure goes first: cancels, reduce-only orders, executions, marks, what banks say.
+ * Each takes along what its account has sent before about the same symbol, so that it passes new
+ * orders of others, and never one of its own pair.
  */
+import type { AccountId, InstrumentSymbol, OrderId } from "../domain/brands.ts";
 import type { Command } from "../domain/command.ts";
 
-export interface Waiting<Sender> {
+export interface Waiting<Sender, Waits extends Command = Command> {
   readonly sender: Sender;
   readonly requestId: number;
   /** Milliseconds since 1970. */
   readonly deadlineAt: number;
-  readonly command: Command;
+  readonly command: Waits;
   /** Monotonic milliseconds. */
   readonly arrivedMs: number;
 }
 
+/** The symbol of an open order; undefined when no such order is open. */
+type SymbolOf = (orderId: OrderId) => InstrumentSymbol | undefined;
+
 export class IntakeQueue<Sender> {
   readonly #max: number;
+  readonly #symbolOf: SymbolOf;
   #waiting: Waiting<Sender>[] = [];
 
-  constructor(max: number) {
+  constructor(max: number, symbolOf: SymbolOf) {
     this.#max = max;
+    this.#symbolOf = symbolOf;
   }
 
   get length(): number {
@@ -42,20 +49,77 @@ export class IntakeQueue<Sender> {
       this.#waiting = [];
       return all;
     }
-    if (this.#waiting.length > this.#max / 2) this.#waiting = cancelsFirst(this.#waiting);
+    if (this.#waiting.length > this.#max / 2) {
+      this.#waiting = exposureLast(this.#waiting, this.#symbolOf);
+    }
     return this.#waiting.splice(0, most);
   }
 }
 
-const isCancel = (command: Command): boolean =>
-  command.kind === "cancel" || command.kind === "cancel_many";
-
-const cancelsFirst = <Sender>(waiting: readonly Waiting<Sender>[]): Waiting<Sender>[] => {
-  const lastCancel = new Map<number, number>();
-  for (const [place, { command }] of waiting.entries()) {
-    if (isCancel(command) && "accountId" in command) lastCancel.set(command.accountId, place);
+/** Whether a command may pass new orders. */
+const passes = (command: Command): boolean => {
+  switch (command.kind) {
+    case "place":
+      return command.request.reduceOnly || command.request.closePosition;
+    case "amend":
+    case "symbol_settings":
+    case "account_settings":
+    case "transfer":
+      return false;
+    default:
+      return true;
   }
-  const passes = ({ command }: Waiting<Sender>, place: number): boolean =>
-    "accountId" in command && place <= (lastCancel.get(command.accountId) ?? -1);
-  return [...waiting.filter(passes), ...waiting.filter((one, place) => !passes(one, place))];
+};
+
+/** What a command's order among others depends on; symbol null: any of the account's. */
+interface Scope {
+  readonly accountId: AccountId;
+  readonly symbol: InstrumentSymbol | null;
+}
+
+const scopeOf = (command: Command, symbolOf: SymbolOf): Scope | null => {
+  switch (command.kind) {
+    case "place":
+      return { accountId: command.accountId, symbol: command.request.symbol };
+    case "amend":
+    case "cancel":
+      return { accountId: command.accountId, symbol: symbolOf(command.orderId) ?? null };
+    case "cancel_many":
+    case "symbol_settings":
+      return { accountId: command.accountId, symbol: command.symbol };
+    case "account_settings":
+      return { accountId: command.accountId, symbol: null };
+    default:
+      return null;
+  }
+};
+
+/** From the last to the first: what stands before one that passes, in its scope, passes too. */
+const exposureLast = <Sender>(
+  waiting: readonly Waiting<Sender>[],
+  symbolOf: SymbolOf,
+): Waiting<Sender>[] => {
+  const accounts = new Set<AccountId>();
+  const accountsWithAny = new Set<AccountId>();
+  const pairs = new Set<string>();
+  const first: Waiting<Sender>[] = [];
+  const last: Waiting<Sender>[] = [];
+  for (const one of waiting.toReversed()) {
+    const scope = scopeOf(one.command, symbolOf);
+    let isFirst = passes(one.command);
+    if (scope !== null) {
+      const { accountId, symbol } = scope;
+      const pair = `${accountId}:${symbol}`;
+      isFirst ||= accounts.has(accountId) || pairs.has(pair);
+      // One about all symbols stands before each that passes, whatever its symbol.
+      isFirst ||= symbol === null && accountsWithAny.has(accountId);
+      if (isFirst) {
+        accountsWithAny.add(accountId);
+        if (symbol === null) accounts.add(accountId);
+        else pairs.add(pair);
+      }
+    }
+    (isFirst ? first : last).push(one);
+  }
+  return [...first.reverse(), ...last.reverse()];
 };

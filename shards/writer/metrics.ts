@@ -1,5 +1,6 @@
 import { Counter, Gauge, Histogram, type Registry } from "../process/metrics.ts";
-import type { BatchCounts } from "./batch.ts";
+import type { BatchCounts } from "./answers.ts";
+import { EscrowMetrics } from "./risk/escrow-metrics.ts";
 
 /** Values that are read when somebody asks for the metrics. */
 export interface WriterGauges {
@@ -12,6 +13,7 @@ export interface WriterGauges {
   readonly centralLagSeconds: () => number;
   readonly walBytes: () => number;
   readonly fileBytes: () => number;
+  readonly waitingForBanks: () => number;
 }
 
 const BATCH_BUCKETS = [1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024];
@@ -23,6 +25,9 @@ export class WriterMetrics {
   readonly #accepted: Counter;
   readonly #refused: Counter;
   readonly #shed: Counter;
+  readonly #triggered: Counter;
+  readonly #quarantined: Counter;
+  readonly escrow: EscrowMetrics;
   readonly #batchSize: Histogram;
   readonly #commitSeconds: Histogram;
   #acceptedTotal = 0;
@@ -46,6 +51,17 @@ export class WriterMetrics {
       help: "Orders refused because too many were waiting",
       registers,
     });
+    this.#triggered = new Counter({
+      name: "sluice_orders_triggered_total",
+      help: "Conditional orders whose price was reached",
+      registers,
+    });
+    this.#quarantined = new Counter({
+      name: "sluice_executions_quarantined_total",
+      help: "Executions that could not be applied and were put aside; somebody must look",
+      registers,
+    });
+    this.escrow = new EscrowMetrics(registry);
     this.#batchSize = new Histogram({
       name: "sluice_batch_commands",
       help: "Commands in one transaction",
@@ -84,6 +100,11 @@ export class WriterMetrics {
     gauge("sluice_central_lag_seconds", "Age of the oldest of them", gauges.centralLagSeconds);
     gauge("sluice_wal_bytes", "Size of the write-ahead log's file", gauges.walBytes);
     gauge("sluice_file_bytes", "Size of the shard's file", gauges.fileBytes);
+    gauge(
+      "sluice_escrow_waiting_commands",
+      "Commands that wait for a bank's answer",
+      gauges.waitingForBanks,
+    );
   }
 
   get totals(): { readonly accepted: number; readonly refused: number; readonly batches: number } {
@@ -97,6 +118,8 @@ export class WriterMetrics {
   observeBatch(commands: number, counts: BatchCounts, commitSeconds: number): void {
     this.#accepted.inc(counts.accepted);
     this.#refused.inc(counts.refused);
+    this.#triggered.inc(counts.triggered);
+    this.#quarantined.inc(counts.quarantined);
     this.#batchSize.observe(commands);
     this.#commitSeconds.observe(commitSeconds);
     this.#acceptedTotal += counts.accepted;

@@ -2,22 +2,27 @@
  * The open orders in memory, laid out for the garbage collector: it looks again through every old
  * object that was written to since, so one map of a million orders would cost milliseconds with each
  * order that comes. Orders lie in pages by their number, of which only the newest is written to; an
- * account has a list of plain numbers, which the collector does not walk.
+ * account has, for each symbol, a list of plain numbers, which the collector does not walk.
  */
-import { type AccountId, counterOf, type OrderId } from "../domain/brands.ts";
+import {
+  type AccountId,
+  counterOf,
+  type InstrumentSymbol,
+  type OrderId,
+} from "../domain/brands.ts";
 import { isOpen, type Order } from "../domain/order.ts";
 
 const PAGE_ORDERS = 4096;
 
 /** Ids in the order of their acceptance. Closed ones stay until they are the larger part. */
-interface AccountOrders {
+interface OrderList {
   orderIds: OrderId[];
   open: number;
 }
 
 export class OpenOrders {
   readonly #pages = new Map<number, Map<OrderId, Order>>();
-  readonly #accounts = new Map<AccountId, AccountOrders>();
+  readonly #symbols = new Map<InstrumentSymbol, Map<AccountId, OrderList>>();
   #size = 0;
 
   get size(): number {
@@ -33,8 +38,15 @@ export class OpenOrders {
   }
 
   /** Oldest first. */
-  *of(accountId: AccountId): Iterable<Order> {
-    for (const orderId of this.#accounts.get(accountId)?.orderIds ?? []) {
+  of(accountId: AccountId): readonly Order[] {
+    const found: Order[] = [];
+    for (const symbol of this.#symbols.keys()) found.push(...this.in(accountId, symbol));
+    return found.sort((a, b) => a.orderId - b.orderId);
+  }
+
+  /** Oldest first. */
+  *in(accountId: AccountId, symbol: InstrumentSymbol): Iterable<Order> {
+    for (const orderId of this.#symbols.get(symbol)?.get(accountId)?.orderIds ?? []) {
       const order = this.get(orderId);
       if (order !== undefined) yield order;
     }
@@ -52,29 +64,33 @@ export class OpenOrders {
     } else if (isKnown) {
       orders?.delete(order.orderId);
       if (orders?.size === 0) this.#pages.delete(page);
-      this.#closed(order.accountId);
+      this.#closed(order);
     }
   }
 
-  #opened({ accountId, orderId }: Order): void {
+  #opened({ accountId, symbol, orderId }: Order): void {
     this.#size++;
-    const account = this.#accounts.get(accountId);
-    if (account === undefined) {
-      this.#accounts.set(accountId, { orderIds: [orderId], open: 1 });
+    const accounts = this.#symbols.get(symbol);
+    const list = accounts?.get(accountId);
+    if (list !== undefined) {
+      list.orderIds.push(orderId);
+      list.open++;
       return;
     }
-    account.orderIds.push(orderId);
-    account.open++;
+    const first = { orderIds: [orderId], open: 1 };
+    if (accounts === undefined) this.#symbols.set(symbol, new Map([[accountId, first]]));
+    else accounts.set(accountId, first);
   }
 
-  #closed(accountId: AccountId): void {
+  #closed({ accountId, symbol }: Order): void {
     this.#size--;
-    const account = this.#accounts.get(accountId);
-    if (account === undefined) return;
-    account.open--;
-    if (account.open === 0) this.#accounts.delete(accountId);
-    else if (account.open * 2 < account.orderIds.length) {
-      account.orderIds = account.orderIds.filter((orderId) => this.get(orderId) !== undefined);
+    const accounts = this.#symbols.get(symbol);
+    const list = accounts?.get(accountId);
+    if (list === undefined) return;
+    list.open--;
+    if (list.open === 0) accounts?.delete(accountId);
+    else if (list.open * 2 < list.orderIds.length) {
+      list.orderIds = list.orderIds.filter((orderId) => this.get(orderId) !== undefined);
     }
   }
 }

@@ -21,6 +21,8 @@ describe("a query", () => {
         state: bench.state,
         store: bench.store,
         hashKey,
+        admission: () => bench.admission,
+        openOrdersMax: bench.openOrdersMax,
         now: () => bench.now,
         status: () => {
           throw new Error("not asked");

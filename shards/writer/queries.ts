@@ -1,19 +1,26 @@
 /** Answers what only reads, from the state after the latest commit. */
 
 import type { Query } from "../domain/command.ts";
+import { decideCheck } from "../domain/decide.ts";
 import { describeInstrument } from "../domain/instrument.ts";
 import type { Order } from "../domain/order.ts";
 import { renderOrder } from "../domain/order-body.ts";
+import type { Problem } from "../domain/problem.ts";
 import type { Answer } from "../protocol/answer.ts";
 import type { ShardStatus } from "../protocol/status.ts";
-import { orderAnswer, problemAnswer } from "./batch.ts";
+import { orderAnswer, problemAnswer } from "./answers.ts";
+import { Overlay } from "./overlay.ts";
+import { describeAccount, describePositions } from "./risk/account-queries.ts";
 import type { ShardState } from "./state.ts";
 import type { WriterStore } from "./store-port.ts";
 
 export interface QueryContext {
   readonly state: ShardState;
-  readonly store: Pick<WriterStore, "findOutcome" | "readOrder">;
+  readonly store: Pick<WriterStore, "findOutcome" | "readOrder" | "hasExecution">;
   readonly hashKey: (key: string) => number;
+  /** Why no new order is taken now. */
+  readonly admission: () => Problem | undefined;
+  readonly openOrdersMax: number;
   readonly now: () => number;
   readonly status: () => ShardStatus;
   readonly metrics: () => Promise<unknown>;
@@ -37,6 +44,12 @@ export const answerQuery = async (context: QueryContext, query: Query): Promise<
         .sort((a, b) => b.orderId - a.orderId);
       return json(`[${orders.map((order) => renderOrder(order, state.shard)).join(",")}]`);
     }
+    case "check":
+      return json(check(context, query));
+    case "positions":
+      return json(describePositions(state, query.accountId));
+    case "account":
+      return json(describeAccount(state, query.accountId));
     case "instruments":
       return json(JSON.stringify([...state.instruments.values()].map(describeInstrument)));
     case "status":
@@ -47,6 +60,15 @@ export const answerQuery = async (context: QueryContext, query: Query): Promise<
 };
 
 const json = (body: string): AnswerPart => ({ status: 200, kind: "final", place: null, body });
+
+/** Decided as a placement is, on a view that nobody keeps. */
+const check = (context: QueryContext, query: Extract<Query, { kind: "check" }>): string => {
+  const { state, store, hashKey, openOrdersMax } = context;
+  const now = context.now();
+  const admission = context.admission();
+  const overlay = new Overlay(state, { store, hashKey, openOrdersMax, admission, now });
+  return decideCheck(overlay, query.accountId, query.request, now);
+};
 
 /** By the outcome of the client order id; an order older than its outcome is still found if open. */
 const findOrder = (

@@ -47,8 +47,15 @@ const benchOf = () => {
     clock: { now: () => START_AT, monotonicMs: () => 0 },
     logger: createLogger("test", "silent"),
     metrics: new WriterMetrics(createRegistry({})),
-    limits: { batchOrdersMax: 8, intakeQueueMax: 8, intakeWaitMaxMs: 50, openOrdersMax: 99 },
-    onCommitted: (_, commitSeq) => committed.push(commitSeq),
+    limits: {
+      batchOrdersMax: 8,
+      intakeQueueMax: 8,
+      intakeWaitMaxMs: 50,
+      openOrdersMax: 99,
+      grantWaitersMax: 9,
+    },
+    onCommitted: ({ commitSeq }) => committed.push(commitSeq),
+    onBankMessages: () => {},
     onDrained: () => {},
     onFailed: (reason, recoverable) => failures.push(`${reason}, ${recoverable}`),
   });

@@ -60,6 +60,7 @@ export const raiseWrites = (
     raise: { generation: state.generation + 1, partitionCount },
     records,
     orders: [],
+    risk: null,
     outcomeKeys: [],
     orderCounter: state.orderCounter,
     commitSeq: state.commitSeq + records.length,

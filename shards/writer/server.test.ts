@@ -11,6 +11,7 @@ beforeEach(() => {
     clusterSecret: "",
     welcome: {} as ShardWelcome,
     onOperation: () => {},
+    onBankMessage: () => {},
     progress: () => [],
     onHttp: () => new Response("here"),
     logger: createLogger("test", "silent"),

@@ -1,6 +1,10 @@
-/** The shard's socket: apis connect here, send operations and get answers and progress. */
+/**
+ * The shard's socket: apis connect here, send operations and get answers and progress; other shards
+ * connect and say what their banks and purses have to say.
+ */
 import { timingSafeEqual } from "node:crypto";
 import type { Server, ServerWebSocket } from "bun";
+import type { BankMessage } from "../domain/escrow/messages.ts";
 import { reasonOf, UsageError } from "../process/failure.ts";
 import type { Logger } from "../process/logger.ts";
 import {
@@ -12,6 +16,7 @@ import {
   PROGRESS,
   type Progress,
 } from "../protocol/answer.ts";
+import { BANK, decodeBankMessage } from "../protocol/bank.ts";
 import { decodeFrame, encodeFrame, FrameError } from "../protocol/frame.ts";
 import { HELLO, readHello, SHARD_PATH, type ShardWelcome, WELCOME } from "../protocol/hello.ts";
 import { decodeOperation, OPERATIONS, type OperationEntry } from "../protocol/operation.ts";
@@ -45,7 +50,9 @@ export class ApiConnection {
 }
 
 interface SocketData {
+  /** null until its hello, and for another shard. */
   connection: ApiConnection | null;
+  isPeer: boolean;
 }
 
 export interface ShardServerOptions {
@@ -54,6 +61,7 @@ export interface ShardServerOptions {
   readonly clusterSecret: string;
   readonly welcome: ShardWelcome;
   readonly onOperation: (connection: ApiConnection, entry: OperationEntry) => void;
+  readonly onBankMessage: (message: BankMessage) => void;
   readonly progress: () => readonly Progress[];
   /** Plain HTTP beside the socket: health and metrics of this process. */
   readonly onHttp: (path: string) => Promise<Response> | Response;
@@ -98,7 +106,7 @@ const serve = (
         if (request.headers.has("origin")) {
           return new Response("not for web pages", { status: 403 });
         }
-        const upgraded = bunServer.upgrade(request, { data: { connection: null } });
+        const upgraded = bunServer.upgrade(request, { data: nobody() });
         return upgraded ? undefined : new Response("a WebSocket is expected", { status: 426 });
       },
       websocket: {
@@ -113,7 +121,7 @@ const serve = (
             receive(options, connections, socket, String(message));
           } catch (error) {
             if (!(error instanceof FrameError)) throw error;
-            logger.warn({ reason: reasonOf(error) }, "an api was disconnected");
+            logger.warn({ reason: reasonOf(error) }, "a client was disconnected");
             socket.close(1002, reasonOf(error).slice(0, 100));
           }
         },
@@ -131,6 +139,8 @@ const serve = (
   }
 };
 
+const nobody = (): SocketData => ({ connection: null, isPeer: false });
+
 const receive = (
   options: ShardServerOptions,
   connections: Set<ApiConnection>,
@@ -138,18 +148,24 @@ const receive = (
   message: string,
 ): void => {
   const { kind, entries } = decodeFrame(message);
-  const { connection } = socket.data;
+  const { connection, isPeer } = socket.data;
   if (connection !== null && kind === OPERATIONS) {
     for (const entry of entries) options.onOperation(connection, decodeOperation(entry));
     return;
   }
-  if (connection !== null || kind !== HELLO) throw new FrameError(`unexpected ${kind}`);
-  const { secret } = readHello(entries);
+  if (isPeer && kind === BANK) {
+    for (const entry of entries) options.onBankMessage(decodeBankMessage(entry));
+    return;
+  }
+  if (connection !== null || isPeer || kind !== HELLO) throw new FrameError(`unexpected ${kind}`);
+  const { secret, role } = readHello(entries);
   if (!sameSecret(secret, options.clusterSecret)) throw new FrameError("wrong cluster secret");
   const greeted = new ApiConnection(socket);
+  greeted.send(WELCOME, [JSON.stringify(options.welcome)]);
+  socket.data.isPeer = role === "shard";
+  if (socket.data.isPeer) return;
   socket.data.connection = greeted;
   connections.add(greeted);
-  greeted.send(WELCOME, [JSON.stringify(options.welcome)]);
   greeted.send(PROGRESS, options.progress().map(encodeProgress));
 };
 

@@ -3,7 +3,8 @@ import type { Instrument } from "../domain/instrument.ts";
 import type { Order } from "../domain/order.ts";
 import { partitionOf } from "../protocol/partition.ts";
 import { OpenOrders } from "./open-orders.ts";
-import type { PartitionRaise } from "./store-port.ts";
+import { RiskState, type RiskTerms } from "./risk/risk-state.ts";
+import type { LoadedRisk, PartitionRaise } from "./store-port.ts";
 
 /** The end of one partition's stream. */
 export interface StreamEnd {
@@ -23,6 +24,7 @@ export interface InitialState {
   readonly streams: readonly (StreamEnd & { readonly partition: number })[];
   readonly openOrders: readonly Order[];
   readonly instruments: readonly Instrument[];
+  readonly risk: LoadedRisk;
 }
 
 /**
@@ -36,13 +38,14 @@ export class ShardState {
   partitionCount: number;
   generation: number;
   readonly instruments: ReadonlyMap<string, Instrument>;
+  readonly risk: RiskState;
   orderCounter: number;
   commitSeq: number;
   readonly #streams: StreamEnd[] = [];
   readonly #open = new OpenOrders();
   readonly #partitions = new Map<string, number>();
 
-  constructor(initial: InitialState) {
+  constructor(initial: InitialState, terms: RiskTerms) {
     this.shard = initial.shard;
     this.shardIndex = initial.shardIndex;
     this.epoch = initial.epoch;
@@ -54,6 +57,10 @@ export class ShardState {
     for (const { partition, seq, hash } of initial.streams)
       this.#streams[partition] = { seq, hash };
     for (const order of initial.openOrders) this.put(order);
+    this.risk = new RiskState(terms, initial.risk, initial.openOrders, {
+      instrument: (symbol) => this.instruments.get(symbol),
+      openOrdersIn: (accountId, symbol) => this.openOrdersIn(accountId, symbol),
+    });
   }
 
   get openCount(): number {
@@ -73,6 +80,10 @@ export class ShardState {
     return this.#open.of(accountId);
   }
 
+  openOrdersIn(accountId: AccountId, symbol: InstrumentSymbol): Iterable<Order> {
+    return this.#open.in(accountId, symbol);
+  }
+
   streamEnd(partition: number): StreamEnd {
     const end = this.#streams[partition];
     if (end === undefined) throw new Error(`no stream for partition ${partition}`);
@@ -90,12 +101,13 @@ export class ShardState {
     this.#partitions.clear();
   }
 
-  partitionFor(symbol: InstrumentSymbol): number {
-    const known = this.#partitions.get(symbol);
+  /** Where records with this key go: a symbol, `account:<id>`, or another of a record's keys. */
+  partitionFor(key: string): number {
+    const known = this.#partitions.get(key);
     if (known !== undefined) return known;
-    const partition = partitionOf(symbol, this.partitionCount);
-    // Unknown symbols come from clients: only known ones are kept.
-    if (this.instruments.has(symbol)) this.#partitions.set(symbol, partition);
+    const partition = partitionOf(key, this.partitionCount);
+    // Unknown symbols come from clients, and accounts are many: only known symbols are kept.
+    if (this.instruments.has(key)) this.#partitions.set(key, partition);
     return partition;
   }
 

@@ -62,9 +62,11 @@ const benchOf = (limits: Partial<WriterOptions["limits"]> = {}) => {
       intakeQueueMax: 8192,
       intakeWaitMaxMs: 50,
       openOrdersMax: 1000,
+      grantWaitersMax: 100,
       ...limits,
     },
-    onCommitted: (_orders, commitSeq) => log.push(`committed ${commitSeq}`),
+    onCommitted: ({ commitSeq }) => log.push(`committed ${commitSeq}`),
+    onBankMessages: () => {},
     onDrained: () => log.push("drained"),
     onFailed: (reason, recoverable) => log.push(`failed: ${reason}, ${recoverable}`),
   });

@@ -3,26 +3,42 @@
  * state changes, and only after the transaction's COMMIT has returned.
  */
 import type { Command } from "../domain/command.ts";
+import type { BankMessage } from "../domain/escrow/messages.ts";
 import type { Problem } from "../domain/problem.ts";
+import type { MarkPrice } from "../domain/risk/types.ts";
 import type { Clock } from "../process/clock.ts";
 import { CommitError } from "../process/commit-error.ts";
 import { OperatingError, reasonOf } from "../process/failure.ts";
 import type { Logger } from "../process/logger.ts";
 import { type Answer, NO_TIME, type ShardTiming } from "../protocol/answer.ts";
 import type { Admission } from "./admission.ts";
-import { type AnswerPart, type Draft, decideBatch, problemAnswer } from "./batch.ts";
+import { type AnswerPart, problemAnswer } from "./answers.ts";
+import { Batch, type Draft } from "./batch.ts";
 import { type Effect, step, type WriterEvent, type WriterState } from "./group-commit.ts";
 import { IntakeQueue, type Waiting } from "./intake-queue.ts";
 import type { WriterMetrics } from "./metrics.ts";
 import { Overlay } from "./overlay.ts";
 import { applyRaise, raiseProblem, raiseWrites } from "./raise-partitions.ts";
+import { TransferRoom } from "./risk/transfer-room.ts";
+import { WaitingRoom } from "./risk/waiting-room.ts";
 import type { ShardState } from "./state.ts";
-import type { BatchWrites, OrderWrite, WriterStore } from "./store-port.ts";
+import type { BatchWrites, LastPrice, OrderWrite, WriterStore } from "./store-port.ts";
 
 /** Where a command came from and where its answer goes. */
 export interface Sender {
   /** Queued and sent at the end of the turn, with the others for the same receiver. */
   answer(answer: Answer): void;
+}
+
+/** What one commit has changed. */
+export interface Committed {
+  readonly orders: Iterable<OrderWrite>;
+  readonly marks: readonly MarkPrice[];
+  readonly lastPrices: readonly LastPrice[];
+  /** The shard's newest. */
+  readonly commitSeq: number;
+  /** Milliseconds since 1970. */
+  readonly at: number;
 }
 
 export interface WriterOptions {
@@ -38,9 +54,11 @@ export interface WriterOptions {
     readonly intakeQueueMax: number;
     readonly intakeWaitMaxMs: number;
     readonly openOrdersMax: number;
+    readonly grantWaitersMax: number;
   };
-  /** After each commit: what changed, and the shard's newest commitSeq. */
-  readonly onCommitted: (orders: Iterable<OrderWrite>, commitSeq: number, at: number) => void;
+  readonly onCommitted: (committed: Committed) => void;
+  /** After the commit that they stand on; never empty. */
+  readonly onBankMessages: (messages: readonly BankMessage[]) => void;
   readonly onDrained: () => void;
   /**
    * The process must end; the reason is a sentence. `recoverable`: a new start finds out what
@@ -52,15 +70,22 @@ export interface WriterOptions {
 export class Writer {
   readonly #options: WriterOptions;
   readonly #queue: IntakeQueue<Sender>;
+  readonly #room: WaitingRoom<Sender>;
+  readonly #transfers = new TransferRoom<Sender>();
   #state: WriterState = "filling";
   #reason: string | null = null;
   #isRefused = false;
-  #batch: readonly Draft<Sender>[] = [];
+  #drafts: readonly Draft<Sender>[] = [];
   #timing: ShardTiming = NO_TIME;
 
   constructor(options: WriterOptions) {
     this.#options = options;
-    this.#queue = new IntakeQueue(options.limits.intakeQueueMax);
+    const { state, limits } = options;
+    this.#queue = new IntakeQueue(
+      limits.intakeQueueMax,
+      (orderId) => state.openOrder(orderId)?.symbol,
+    );
+    this.#room = new WaitingRoom(limits.grantWaitersMax);
   }
 
   get state(): WriterState {
@@ -73,6 +98,18 @@ export class Writer {
 
   get waiting(): number {
     return this.#queue.length;
+  }
+
+  /** Commands that wait for a bank. */
+  get waitingForBanks(): number {
+    return this.#room.size + this.#transfers.size;
+  }
+
+  /** To be called now and then: ends those that have waited for a bank up to their deadline. */
+  endLateWaiters(): void {
+    const now = this.#options.clock.now();
+    for (const late of this.#room.takeExpired(now)) this.#refuse(late, BANK_SILENT);
+    this.#transfers.dropExpired(now);
   }
 
   /** Takes a command; its answer goes to `sender`, always after the commit. */
@@ -108,7 +145,7 @@ export class Writer {
       const failure = this.#write(writes);
       if (failure !== undefined) return this.#raiseFailed(failure);
       applyRaise(state, writes);
-      onCommitted([], state.commitSeq, now);
+      onCommitted({ ...NOTHING_CHANGED, commitSeq: state.commitSeq, at: now });
     }
     const { shard, generation } = state;
     const body = JSON.stringify({ shard, partitionCount: state.partitionCount, generation });
@@ -147,8 +184,8 @@ export class Writer {
         this.#handle(this.#commit());
         return;
       case "answer":
-        for (const draft of this.#batch) draft.sender.answer({ ...draft, timing: this.#timing });
-        this.#batch = [];
+        for (const draft of this.#drafts) draft.sender.answer({ ...draft, timing: this.#timing });
+        this.#drafts = [];
         // The answers leave with the microtasks that they queued; the rest can wait for them.
         queueMicrotask(() => this.#maintain());
         return;
@@ -159,8 +196,10 @@ export class Writer {
       case "answer_unknown":
         this.#answerAll(UNKNOWN);
         for (const waiting of this.#queue.take(this.#queue.length)) this.#refuse(waiting, STOPPING);
+        this.#endWaiters();
         return;
       case "close":
+        this.#endWaiters();
         this.#options.onDrained();
         return;
       case "exit":
@@ -173,11 +212,39 @@ export class Writer {
 
   /** Decides the next batch and runs its transaction. Never throws for a failing disk. */
   #commit(): "committed" | "batch_lost" | "batch_unknown" {
-    const { state, store, clock, limits, metrics } = this.#options;
+    const { state, clock, limits, metrics } = this.#options;
     const startMs = clock.monotonicMs();
     const now = clock.now();
     const batch = this.#due(this.#queue.take(limits.batchOrdersMax), startMs, now);
-    const { admission, hashKey } = this.#options;
+    const { overlay, decided } = this.#decide(batch, now);
+    const decidedMs = clock.monotonicMs();
+    const failure = this.#write(overlay.writes());
+    if (failure !== undefined) {
+      this.#drafts = this.#lostDrafts(decided);
+      return failure.definite ? "batch_lost" : "batch_unknown";
+    }
+    this.#drafts = decided.drafts;
+    const endMs = clock.monotonicMs();
+    this.#timing = {
+      queueUs: microseconds(startMs - (batch[0]?.arrivedMs ?? startMs)),
+      decideUs: microseconds((decidedMs - startMs) / Math.max(1, batch.length)),
+      commitUs: microseconds(endMs - decidedMs),
+    };
+    const orders = overlay.apply();
+    metrics.observeBatch(batch.length, decided.counts, (endMs - decidedMs) / 1000);
+    const { marks, lastPrices } = overlay.held;
+    this.#options.onCommitted({ orders, marks, lastPrices, commitSeq: state.commitSeq, at: now });
+    const { sends, counts } = decided.desk;
+    for (const step of counts) metrics.escrow.observe(step);
+    if (sends.length > 0) this.#options.onBankMessages(sends);
+    return "committed";
+  }
+
+  #decide(
+    waiting: readonly Waiting<Sender>[],
+    now: number,
+  ): { readonly overlay: Overlay; readonly decided: Batch<Sender> } {
+    const { state, store, hashKey, admission, limits, logger } = this.#options;
     const { openOrdersMax } = limits;
     const overlay = new Overlay(state, {
       store,
@@ -186,28 +253,44 @@ export class Writer {
       admission: admission.problem(),
       now,
     });
-    const { drafts, counts } = decideBatch(batch, overlay, state, now);
-    this.#batch = drafts;
-    const decidedMs = clock.monotonicMs();
-    const failure = this.#write(overlay.writes());
-    if (failure !== undefined) return failure.definite ? "batch_lost" : "batch_unknown";
-    const endMs = clock.monotonicMs();
-    this.#timing = {
-      queueUs: microseconds(startMs - (batch[0]?.arrivedMs ?? startMs)),
-      decideUs: microseconds((decidedMs - startMs) / Math.max(1, batch.length)),
-      commitUs: microseconds(endMs - decidedMs),
-    };
-    const changed = overlay.apply();
-    metrics.observeBatch(batch.length, counts, (endMs - decidedMs) / 1000);
-    this.#options.onCommitted(changed, state.commitSeq, now);
-    return "committed";
+    const room = this.#room;
+    const transfers = this.#transfers;
+    const decided = new Batch<Sender>({ overlay, state, store, room, transfers, now });
+    for (const one of waiting) decided.take(one);
+    decided.finish();
+    for (const alarm of decided.desk.alarms)
+      logger.error({ alarm }, "the escrow protocol is broken");
+    return { overlay, decided };
+  }
+
+  /** Of a batch that is lost: those that began to wait in it do not wait. */
+  #lostDrafts({ drafts, parked, ...batch }: Batch<Sender>): readonly Draft<Sender>[] {
+    const unparked = [...parked].filter((waiter) => this.#room.remove(waiter));
+    const waiting = [
+      ...unparked.flatMap(({ askers }) => askers),
+      ...this.#transfers.remove(batch.parkedTransfers),
+    ];
+    const ended = waiting.map(
+      ({ sender, requestId }): Draft<Sender> => ({ sender, requestId, ...problemAnswer(UNKNOWN) }),
+    );
+    const open = [...batch.openTransfers];
+    for (const one of open) this.#refuse(one, TRANSFER_OPEN);
+    const isOpen = ({ sender, requestId }: Draft<Sender>): boolean =>
+      open.some((one) => one.sender === sender && one.requestId === requestId);
+    return [...drafts.filter((draft) => !isOpen(draft)), ...ended];
+  }
+
+  /** Of a writer that stops: no answer of a bank will reach them. */
+  #endWaiters(): void {
+    for (const waiting of this.#room.takeAll()) this.#refuse(waiting, STOPPING);
+    for (const waiting of this.#transfers.takeAll()) this.#refuse(waiting, TRANSFER_UNKNOWN);
   }
 
   /** Runs a transaction; gives why it failed. */
   #write(writes: BatchWrites): CommitError | undefined {
     const { store, logger, admission } = this.#options;
     try {
-      if (writes.records.length > 0) store.commit(writes);
+      if (writes.records.length > 0 || writes.risk !== null) store.commit(writes);
       return undefined;
     } catch (error) {
       if (!(error instanceof CommitError)) throw error;
@@ -259,10 +342,10 @@ export class Writer {
 
   #answerAll(problem: Problem): void {
     const answer = problemAnswer(problem);
-    for (const { sender, requestId } of this.#batch) {
+    for (const { sender, requestId } of this.#drafts) {
       sender.answer({ requestId, ...answer, timing: NO_TIME });
     }
-    this.#batch = [];
+    this.#drafts = [];
   }
 }
 
@@ -274,6 +357,19 @@ const STOPPING: Problem = {
   code: "shard_unavailable",
   detail: "The shard is stopping. Nothing happened.",
 };
+const BANK_SILENT: Problem = {
+  code: "bank_unavailable",
+  detail: "The account's bank did not answer in time. Nothing was stored: ask again.",
+};
+const TRANSFER_OPEN: Problem = {
+  code: "outcome_unknown",
+  detail: "The transfer's decision could not be written and is made again: ask again the same way.",
+};
+const TRANSFER_UNKNOWN: Problem = {
+  code: "outcome_unknown",
+  detail: "The shard is stopping before the transfer is decided: ask again the same way.",
+};
+const NOTHING_CHANGED = { orders: [], marks: [], lastPrices: [] } as const;
 const UNKNOWN: Problem = {
   code: "outcome_unknown",
   detail: "The disk failed in the commit. Ask again, an order with the same clientOrderId.",

@@ -54,7 +54,7 @@ describe("a batch", () => {
       [200, "BTCUSDT"],
       [409, "client_order_id_reused"],
       [400, "invalid_request"],
-      [422, "not_supported"],
+      [422, "reduce_only_rejected"],
       [400, "invalid_request"],
       [422, "unknown_symbol"],
       [201, "BTCUSDT"],

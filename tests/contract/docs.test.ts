@@ -103,10 +103,17 @@ describe("/openapi.json", () => {
   test("describes only what answers", async () => {
     const account = freshAccount();
     const { orderId } = await running.client.accepted(limitOrder(), { account });
+    await running.client.send("POST", `/admin/v1/accounts/${account}/transfers`, {
+      json: { transferId: "t-1", asset: "USDT", amount: "1" },
+    });
     for (const { path, method, operation } of operationsOf(running.client.document)) {
       const answer = await running.client.send(
         method.toUpperCase(),
-        path.replace("{orderId}", orderId).replace("{shard}", "shard1"),
+        path
+          .replace("{orderId}", orderId)
+          .replace("{shard}", "shard1")
+          .replace("{symbol}", "BTCUSDT")
+          .replace("{accountId}", String(account)),
         { account, ...(operation.requestBody === undefined ? {} : { json: {} }) },
       );
       const [good] = Object.keys(operation.responses);
@@ -124,7 +131,7 @@ describe("/openapi.json", () => {
       ),
     );
     const unnamed = Object.keys(CODES).filter((code) => !named.has(code));
-    expect(unnamed).toEqual(["method_not_allowed"]);
+    expect(unnamed).toEqual(["method_not_allowed", "not_supported"]);
   });
 
   test("shows examples that are as described, and requests that are taken", async () => {
@@ -158,7 +165,9 @@ describe("/openapi.json", () => {
     [{ price: "1e5" }, false],
     [{ side: undefined }, false],
     [{ symbol: "btc" }, false],
-    [{ type: "STOP" }, false],
+    [{ type: "STOP", stopPrice: "60000.00", workingType: "LAST_PRICE" }, true],
+    [{ takeProfit: { stopPrice: "60000.00" } }, true],
+    [{ type: "ICEBERG" }, false],
     [{ takeProfit: {} }, false],
     [{ unknown: 1 }, false],
   ])("describes an order with %j as the server takes it: %p", async (fields, isTaken) => {

@@ -112,8 +112,9 @@ test(
       ...["200", "204", "400 invalid_request", "401 unauthenticated", "404 not_found"],
       ...["404 order_not_found", "405 method_not_allowed", "409 client_order_id_reused"],
       ...["409 order_not_open", "413 body_too_large", "415 unsupported_media_type"],
-      ...["422 unknown_symbol", "422 instrument_not_trading", "422 not_supported"],
+      ...["422 unknown_symbol", "422 instrument_not_trading"],
       ...["422 price_off_tick", "422 quantity_off_step", "422 price_out_of_range"],
+      ...["404 account_not_found", "422 reduce_only_rejected", "422 position_side_mismatch"],
     ]) {
       expect([kind, (answers.get(kind) ?? 0) > 0]).toEqual([kind, true]);
     }

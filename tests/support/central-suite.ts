@@ -1,5 +1,6 @@
 /** What every central store keeps, whatever it is made of. */
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
+import type { EntityRow } from "../../app/central/entity-row.ts";
 import { type OrderRow, renderOrderRow } from "../../app/central/order-row.ts";
 import type { CentralStore, Push, PushResult } from "../../app/central/store.ts";
 import { TestShard } from "../../app/central/test-shard.ts";
@@ -7,6 +8,7 @@ import type { ShardName } from "../../shards/domain/brands.ts";
 import { renderOrder } from "../../shards/domain/order-body.ts";
 import type { CommittedRecord } from "../../shards/protocol/record.ts";
 import type { Grant } from "../../shards/protocol/relay.ts";
+import { testEntities } from "./central-entities.ts";
 
 export interface StoredOutcome {
   readonly at: number;
@@ -21,6 +23,8 @@ export interface CentralFixture {
   orders(): Promise<readonly OrderRow[]>;
   /** By time. */
   outcomes(): Promise<readonly StoredOutcome[]>;
+  /** By shard, type and key. */
+  entities(): Promise<readonly EntityRow[]>;
   /** From now on the database refuses orders with that client order id. */
   refuse(clientOrderId: string): Promise<void>;
   /** A table is not there for a while. */
@@ -75,6 +79,13 @@ export const testCentralStore = (make: () => Promise<CentralFixture>): void => {
 
   testEpochs();
   testApply();
+  testEntities({
+    entities: () => fixture.entities(),
+    applyAll,
+    applyOne,
+    claimLost: (shard) => claim(shard, true),
+    startedShard,
+  });
   testBadRecords();
   testFailure();
   testRetention();

@@ -102,6 +102,26 @@ const mutations: fc.Arbitrary<(fields: Field[]) => Field[]> = fc.oneof(
     [name, value] as const,
   ]),
   fc
+    .constantFrom(
+      ...[
+        ["reduceOnly", "true"],
+        ["positionSide", '"LONG"'],
+        ["closePosition", "true"],
+      ],
+      ...[
+        ["takeProfit", '{"stopPrice":"60000.00"}'],
+        ["stopLoss", '{"stopPrice":"0.100000"}'],
+      ],
+    )
+    .map((field) => (fields: Field[]) => [...fields, field as unknown as Field]),
+  fc
+    .constantFrom('"STOP"', '"TAKE_PROFIT"')
+    .map((type) => (fields: Field[]) => [
+      ...fields.filter(([name]) => name !== "type"),
+      ["type", type] as const,
+      ["stopPrice", '"51000.00"'] as const,
+    ]),
+  fc
     .constantFrom('"MARKET"', '"STOP"')
     .map((type) => (fields: Field[]) => [
       ...fields.filter(([name]) => !["type", "price", "timeInForce"].includes(name)),
@@ -144,6 +164,20 @@ const batches: fc.Arbitrary<string> = fc.oneof(
 const amendments: fc.Arbitrary<string> = fc
   .tuple(fc.constantFrom("price", "quantity", "side"), fc.oneof(fc.constant('"49000.00"'), values))
   .map(([name, value]) => textOf([[name, value]]));
+
+/** Bodies of the account's and the venue's routes; none that would change the orders of others. */
+const smallBodies: fc.Arbitrary<string> = fc
+  .tuple(
+    fc.constantFrom(
+      ...["leverage", "marginMode", "positionMode", "executions", "prices", "scope", "amount"],
+    ),
+    fc.oneof(fc.constantFrom("20", '"CROSS"', '"ONE_WAY"', '"10.5"', "[{}]"), values),
+  )
+  .map(([name, value]) => textOf([[name, value], ...(name === "amount" ? TRANSFER_FIELDS : [])]));
+const TRANSFER_FIELDS: readonly Field[] = [
+  ["transferId", '"t-1"'],
+  ["asset", '"USDT"'],
+];
 
 /** The bytes of a text as they are, or as they should not be. */
 const encoded = (texts: fc.Arbitrary<string>): fc.Arbitrary<Uint8Array<ArrayBuffer>> => {
@@ -218,13 +252,41 @@ const target = (
 const exactly = (path: string): fc.Arbitrary<string> => fc.constant(path);
 const ofId = ids.map((id) => `/v1/orders/${id}`);
 const KNOWN = [
-  ...["/v1/instruments", "/v1/time", "/admin/v1/shards", "/healthz", "/readyz", "/metrics"],
+  ...[
+    "/v1/account",
+    "/v1/positions",
+    "/v1/instruments",
+    "/v1/time",
+    "/admin/v1/shards",
+    "/healthz",
+    "/readyz",
+    "/metrics",
+  ],
   ...["/openapi.json", "/docs", "/docs/errors", "/docs/start.js"],
 ];
 
 const targets: fc.Arbitrary<Target> = fc.oneof(
   { weight: 40, arbitrary: target("POST", exactly("/v1/orders"), encoded(orders)) },
   { weight: 10, arbitrary: target("POST", exactly("/v1/orders/batch"), encoded(batches)) },
+  { weight: 4, arbitrary: target("POST", exactly("/v1/orders/check"), encoded(orders)) },
+  {
+    weight: 4,
+    arbitrary: target(
+      "PUT",
+      fc.constantFrom("/v1/settings", "/v1/settings/BTCUSDT", "/admin/v1/trading-state"),
+      encoded(smallBodies),
+    ),
+  },
+  {
+    weight: 4,
+    arbitrary: target(
+      "POST",
+      fc.constantFrom(
+        ...["/admin/v1/accounts/7/transfers", "/admin/v1/executions", "/admin/v1/mark-prices"],
+      ),
+      encoded(smallBodies),
+    ),
+  },
   { weight: 8, arbitrary: target("PATCH", ofId, encoded(amendments)) },
   { weight: 8, arbitrary: target("GET", exactly("/v1/orders")) },
   { weight: 8, arbitrary: target("GET", ofId) },

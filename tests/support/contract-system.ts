@@ -21,12 +21,23 @@ export class System {
     private readonly folder: string,
   ) {}
 
-  /** `dev`, with `settings` on top of a fixed secret for tokens; ready when this resolves. */
+  /**
+   * `dev`, with `settings` on top of a fixed secret for tokens; ready when this resolves. Without
+   * margin and matching engine unless the settings ask for them, and never with the paper engine.
+   */
   static async start(settings: Readonly<Record<string, string>> = {}, command = "dev") {
     const folder = makeFolder();
     const stores = await storesOf(folder);
-    const started = startProcess([...SLUICE, command, "--port", "0", "--data-dir", folder], {
-      environment: environmentWith({ SLUICE_JWT_SECRET: JWT_SECRET, ...stores, ...settings }),
+    const engine = command === "dev" ? ["--no-match"] : [];
+    const flags = ["--port", "0", "--data-dir", folder, ...engine];
+    const started = startProcess([...SLUICE, command, ...flags], {
+      environment: environmentWith({
+        SLUICE_JWT_SECRET: JWT_SECRET,
+        SLUICE_RISK: "none",
+        SLUICE_VENUE: "none",
+        ...stores,
+        ...settings,
+      }),
     });
     const [address] = await started.says(/http:\/\/[\d.:]+/, START_MS_MAX);
     const system = new System(started, address, folder);

@@ -2,9 +2,10 @@
 import { asc } from "drizzle-orm";
 import { drizzle } from "drizzle-orm/mysql2";
 import { type Connection, createConnection, createPool, type Pool } from "mysql2/promise";
+import type { EntityRow } from "../../app/central/entity-row.ts";
 import { openMysqlHistory } from "../../app/central/mysql/mysql-history.ts";
 import { fromMysqlRow } from "../../app/central/mysql/mysql-row.ts";
-import { orders, outcomes } from "../../app/central/mysql/mysql-schema.ts";
+import { entities, orders, outcomes } from "../../app/central/mysql/mysql-schema.ts";
 import { type MysqlStore, openMysqlStore } from "../../app/central/mysql/mysql-store.ts";
 import type { OrderRow } from "../../app/central/order-row.ts";
 import type { OrderId } from "../../shards/domain/brands.ts";
@@ -48,7 +49,7 @@ export class TestDatabase {
 
   async empty(): Promise<void> {
     const tables = ["orders", "outcomes", "stream_cursor", "stopped_stream", "shard_epoch"];
-    const all = [...tables, "topic_position", "quarantine"];
+    const all = [...tables, "entities", "topic_position", "quarantine"];
     await this.run(all.map((table) => `DELETE FROM ${table}`).join(";"));
   }
 
@@ -62,6 +63,15 @@ export class TestDatabase {
 
   async outcomes() {
     return drizzle({ client: this.#pool }).select().from(outcomes).orderBy(asc(outcomes.at));
+  }
+
+  /** By shard, type and key. */
+  async entities(): Promise<EntityRow[]> {
+    const { shard, type, entityKey } = entities;
+    return drizzle({ client: this.#pool })
+      .select()
+      .from(entities)
+      .orderBy(asc(shard), asc(type), asc(entityKey));
   }
 
   async drop(): Promise<void> {
@@ -84,6 +94,7 @@ export const centralFixture = async (database: TestDatabase): Promise<CentralFix
     },
     orders: () => database.orders(),
     outcomes: () => database.outcomes(),
+    entities: () => database.entities(),
     refuse: async (clientOrderId) => {
       refused = true;
       await database.run(

@@ -1,11 +1,17 @@
 /** What every reader of central gives, compared with what was applied. */
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
 import { type CentralReader, renderAcceptedRow } from "../../app/central/central-reader.ts";
+import { type EntityRow, entityRowOf } from "../../app/central/entity-row.ts";
 import { renderOrderRow } from "../../app/central/order-row.ts";
 import type { CentralStore } from "../../app/central/store.ts";
 import { TestShard } from "../../app/central/test-shard.ts";
-import { type InstrumentSymbol, makeOrderId } from "../../shards/domain/brands.ts";
-import type { Order } from "../../shards/domain/order.ts";
+import {
+  type AccountId,
+  type ClientOrderId,
+  type InstrumentSymbol,
+  makeOrderId,
+} from "../../shards/domain/brands.ts";
+import { isOpen, type Order } from "../../shards/domain/order.ts";
 import { renderOrder } from "../../shards/domain/order-body.ts";
 import type { CommittedRecord } from "../../shards/protocol/record.ts";
 
@@ -17,8 +23,47 @@ export interface ReaderFixture {
 }
 
 const P = 3;
+const TYPE = "position_changed";
 const ORDERS = 12;
+/** Amended, filled in part, and with another amendment that waits. */
+const PARTLY_FILLED: Partial<Order> = {
+  status: "PARTIALLY_FILLED",
+  priceUnits: 7,
+  quantityUnits: 20,
+  executedUnits: 3,
+  costUnits: 22n,
+  amendment: { priceUnits: 9, quantityUnits: 30 },
+};
+/** A stop of a hedge's short side, and a parent with one child. */
+const CONDITIONAL: Partial<Order> = {
+  type: "STOP",
+  status: "UNTRIGGERED",
+  stopPriceUnits: 4_999_900,
+  workingType: "MARK_PRICE",
+  positionSide: "SHORT",
+  reduceOnly: true,
+  parentId: makeOrderId(1, 1),
+};
+const PARENT: Partial<Order> = {
+  children: [
+    {
+      orderId: makeOrderId(90, 1),
+      clientOrderId: "tp-1025" as ClientOrderId,
+      type: "TAKE_PROFIT_MARKET",
+      stopPrice: "51000.00",
+      price: null,
+      workingType: "LAST_PRICE",
+    },
+  ],
+};
 const ETH = "ETHUSDT" as InstrumentSymbol;
+
+/** Of the orders at these places; the others are plain. */
+const SHAPES: Readonly<Record<number, Partial<Order>>> = {
+  2: PARENT,
+  5: { symbol: ETH, quantityScale: 0 },
+  7: CONDITIONAL,
+};
 
 let fixture: ReaderFixture;
 let shard: TestShard;
@@ -49,7 +94,7 @@ const fill = async (): Promise<void> => {
   refused = [];
   for (let i = 0; i < ORDERS; i++) {
     await apply([other.accepted(P)]);
-    const placed = shard.place(P, i === 5 ? { symbol: ETH, quantityScale: 0 } : {});
+    const placed = shard.place(P, SHAPES[i] ?? {});
     accepted.push(placed.record);
     orders.push(placed.order);
     const refusal = shard.refused(P);
@@ -59,7 +104,7 @@ const fill = async (): Promise<void> => {
   for (const [i, order] of orders.entries()) {
     const isAmended = i === 2 || i === 3;
     if (!(isAmended || i % 2 === 0)) continue;
-    const change: Partial<Order> = isAmended ? { priceUnits: 7 } : { status: "CANCELED" };
+    const change: Partial<Order> = isAmended ? PARTLY_FILLED : { status: "CANCELED" };
     changedAt = shard.now;
     const now: Order = { ...order, ...change, version: 2, updatedAt: changedAt };
     orders[i] = now;
@@ -123,9 +168,7 @@ export const describeReader = (name: string, make: () => Promise<ReaderFixture>)
       const { reader } = fixture;
       const since = orders[8]?.createdAt ?? 0;
       const rows = await reader.ordersToRestore(ALL, since);
-      const wanted = orders.filter(
-        ({ status, createdAt }) => status === "NEW" || createdAt >= since,
-      );
+      const wanted = orders.filter(({ status, createdAt }) => isOpen(status) || createdAt >= since);
       expect(rows.map(renderOrderRow)).toEqual(
         wanted.map((order) => renderOrder(order, shard.shard)),
       );
@@ -163,6 +206,26 @@ export const describeReader = (name: string, make: () => Promise<ReaderFixture>)
         after = { epoch: last.epoch, commitSeq: last.commitSeq };
       }
       expect(paged).toEqual(values);
+    });
+
+    test("gives entities by key, and page by page", async () => {
+      const { reader } = fixture;
+      const records = [9, 10, 200, 3].map((accountId) =>
+        shard.positionChanged(P, { accountId: accountId as AccountId }),
+      );
+      await apply(records);
+      await apply([other.positionChanged(P, { accountId: 10 as AccountId })]);
+      const [nine, ten, , three] = records.map((record) => entityRowOf(record, TYPE));
+      const keyOf = (accountId: number): string => `${accountId}:BTCUSDT:BOTH`;
+      const some = await reader.entitiesByKey("shard1", TYPE, [keyOf(10), keyOf(3), keyOf(4)]);
+      expect(some.toSorted((a, b) => a.seq - b.seq)).toEqual([ten, three] as EntityRow[]);
+      expect(await reader.entitiesByKey("shard1", TYPE, [])).toEqual([]);
+      expect(await reader.entitiesByKey("shard1", "account_changed", [keyOf(9)])).toEqual([]);
+      const place = { shard: "shard1", type: TYPE } as const;
+      const first = await reader.entities({ ...place, after: "" }, 3);
+      expect(first.map(({ entityKey }) => entityKey)).toEqual([10, 200, 3].map(keyOf));
+      const rest = await reader.entities({ ...place, after: keyOf(3) }, 3);
+      expect(rest).toEqual([nine] as EntityRow[]);
     });
   });
 };

@@ -6,17 +6,22 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { ShardName } from "../../shards/domain/brands.ts";
 import type { Command } from "../../shards/domain/command.ts";
+import { DEFAULT_ESCROW_POLICY } from "../../shards/domain/escrow/policy.ts";
 import { defaultSharding, parseShardMap } from "../../shards/domain/symbol-map.ts";
 import { type CommittedRecord, ZERO_HASH } from "../../shards/protocol/record.ts";
 import type { Checkpointer } from "../../shards/store/checkpointer.ts";
 import type { ClusterConfig, NewEpoch } from "../../shards/store/cluster.ts";
 import { JournalReader } from "../../shards/store/journal.ts";
 import { hashKey } from "../../shards/store/key-table.ts";
+import type { Loaded } from "../../shards/store/load-shard.ts";
 import { openShardFile } from "../../shards/store/open-shard.ts";
-import { type Loaded, ShardStore, type StoreOptions } from "../../shards/store/shard-store.ts";
-import { decideBatch } from "../../shards/writer/batch.ts";
+import { ShardStore, type StoreOptions } from "../../shards/store/shard-store.ts";
+import { Batch } from "../../shards/writer/batch.ts";
 import { Overlay } from "../../shards/writer/overlay.ts";
 import { applyRaise, raiseWrites } from "../../shards/writer/raise-partitions.ts";
+import type { RiskTerms } from "../../shards/writer/risk/risk-state.ts";
+import { TransferRoom } from "../../shards/writer/risk/transfer-room.ts";
+import { WaitingRoom } from "../../shards/writer/risk/waiting-room.ts";
 import { ShardState } from "../../shards/writer/state.ts";
 import { type BatchAnswer, INSTRUMENTS, PARTITIONS, START_AT, waitingOf } from "./shard-state.ts";
 
@@ -38,6 +43,26 @@ export const FIRST_EPOCH: NewEpoch = {
 
 export const DAY_MS = 86_400_000;
 
+/** What {@link CONFIG} says: the shard has the last word and asks no bank. */
+const WITHOUT_RISK: RiskTerms = {
+  risk: "none",
+  venue: "none",
+  settings: { feeRateUnits: 0, marketBufferUnits: 0, markAgeMsMax: 0, leverageDefault: 1 },
+  escrow: {
+    shardIndex: CONFIG.shardIndex,
+    epoch: FIRST_EPOCH.epoch,
+    shardIndexes: [CONFIG.shardIndex],
+    homeOf: () => CONFIG.shardIndex,
+    bankBoot: "boot-1",
+    isReconciling: false,
+    policy: DEFAULT_ESCROW_POLICY,
+    replicatedCommitSeq: () => 0,
+  },
+};
+
+/** The tests of the file place more orders than an account may have open. */
+const MANY_ORDERS = INSTRUMENTS.map((one) => ({ ...one, maxOrders: 1_000_000 }));
+
 /** A folder that is gone when the test that asked for it is over. */
 export const temporaryFolder = (): { readonly path: string } => {
   const path = mkdtempSync(join(tmpdir(), "sluice-shard-"));
@@ -53,7 +78,7 @@ export interface FileOptions extends Partial<StoreOptions> {
   readonly hashKey?: (key: string) => number;
 }
 
-const noCheckpoints = (): Checkpointer =>
+export const noCheckpoints = (): Checkpointer =>
   ({ afterBatch: () => {}, close: () => {} }) as unknown as Checkpointer;
 
 export class ShardFile {
@@ -82,7 +107,7 @@ export class ShardFile {
       loaded,
     );
     const { shard, shardIndex } = CONFIG;
-    this.state = new ShardState({ shard, shardIndex, epoch, ...loaded });
+    this.state = new ShardState({ shard, shardIndex, epoch, ...loaded }, WITHOUT_RISK);
   }
 
   /** Decides and commits one batch. Throws what the commit throws; then nothing has changed. */
@@ -94,11 +119,16 @@ export class ShardFile {
       openOrdersMax: 1_000_000,
       now: this.now,
     });
-    const { drafts } = decideBatch(waitingOf(commands), overlay, this.state, this.now);
+    const { state, store, now } = this;
+    const room = new WaitingRoom<null>(0);
+    const transfers = new TransferRoom<null>();
+    const batch = new Batch({ overlay, state, store, room, transfers, now });
+    for (const waiting of waitingOf(commands)) batch.take(waiting);
+    batch.finish();
     this.store.commit(overlay.writes());
     overlay.apply();
     this.store.maintain(this.now);
-    return drafts.map(({ status, kind, body }) => ({ status, kind, body }));
+    return batch.drafts.map(({ status, kind, body }) => ({ status, kind, body }));
   }
 
   /** Raises the partitions as the writer does. */
@@ -143,7 +173,7 @@ export const openFile = async (path: string, options: FileOptions = {}): Promise
   const { database, epoch, loaded } = await openShardFile({
     path,
     config: { ...CONFIG, ...options.config },
-    instruments: INSTRUMENTS,
+    instruments: MANY_ORDERS,
     backlogRecordsMax: 1_000,
     now: START_AT,
     claimEpoch: async () => options.grant ?? FIRST_EPOCH,

@@ -8,19 +8,39 @@ import type {
 } from "../../shards/domain/brands.ts";
 import type { Command } from "../../shards/domain/command.ts";
 import type { Outcome } from "../../shards/domain/decide.ts";
+import {
+  accountSettingsKey,
+  executionKey,
+  positionKey,
+  purseKey,
+  scopeKey,
+  symbolSettingsKey,
+  transferKey,
+} from "../../shards/domain/entities.ts";
+import type { BankMessage } from "../../shards/domain/escrow/messages.ts";
+import { DEFAULT_ESCROW_POLICY } from "../../shards/domain/escrow/policy.ts";
+import type { PurseKey, Transfer } from "../../shards/domain/escrow/types.ts";
 import type { Instrument } from "../../shards/domain/instrument.ts";
-import type { Order, OrderRequest } from "../../shards/domain/order.ts";
+import { isOpen, type Order, type OrderRequest } from "../../shards/domain/order.ts";
 import { type OrderBody, type RefusalBody, requestOfBody } from "../../shards/domain/order-body.ts";
 import type { Problem } from "../../shards/domain/problem.ts";
+import { emptyExposure } from "../../shards/domain/risk/exposure.ts";
+import type { RiskSettings } from "../../shards/domain/risk/types.ts";
 import type { CommitError } from "../../shards/process/commit-error.ts";
 import { type CommittedRecord, chainHash, ZERO_HASH } from "../../shards/protocol/record.ts";
-import { decideBatch } from "../../shards/writer/batch.ts";
+import { Batch, type Draft } from "../../shards/writer/batch.ts";
 import type { Waiting } from "../../shards/writer/intake-queue.ts";
 import { Overlay } from "../../shards/writer/overlay.ts";
+import type { EscrowTerms } from "../../shards/writer/risk/purses.ts";
+import { NO_RISK_LOADED, type RiskTerms } from "../../shards/writer/risk/risk-state.ts";
+import { TransferRoom } from "../../shards/writer/risk/transfer-room.ts";
+import { WaitingRoom } from "../../shards/writer/risk/waiting-room.ts";
 import { type InitialState, ShardState } from "../../shards/writer/state.ts";
 import type {
   BatchWrites,
+  LoadedRisk,
   OutcomeLookup,
+  RiskWrites,
   Watermarks,
   WriterStore,
 } from "../../shards/writer/store-port.ts";
@@ -61,10 +81,13 @@ export const SYMBOLS = ["BTCUSDT", "BTCBUSD", "ETHUSDT"] as InstrumentSymbol[];
 export const INSTRUMENTS: readonly Instrument[] = SYMBOLS.map((symbol) => ({ ...bitcoin, symbol }));
 export const UNKNOWN_SYMBOL = "NONE" as InstrumentSymbol;
 
+/** Changed fields of a request; brands are not asked for. */
+export type RequestChanges = Partial<
+  Record<keyof OrderRequest, string | number | boolean | object | null>
+>;
+
 /** A LIMIT order that every rule lets pass. */
-export const limitRequest = (
-  changes: Partial<Record<keyof OrderRequest, string | number | null>> = {},
-): OrderRequest =>
+export const limitRequest = (changes: RequestChanges = {}): OrderRequest =>
   ({
     clientOrderId: "a-1",
     symbol: "BTCUSDT",
@@ -74,13 +97,19 @@ export const limitRequest = (
     goodTillDate: null,
     price: "50000.1",
     quantity: "0.01",
+    stopPrice: null,
+    workingType: null,
+    reduceOnly: false,
+    closePosition: false,
+    positionSide: "BOTH",
     selfTradePrevention: "NONE",
+    takeProfit: null,
+    stopLoss: null,
     ...changes,
   }) as OrderRequest;
 
-export const marketRequest = (
-  changes: Partial<Record<keyof OrderRequest, string | number | null>> = {},
-): OrderRequest => limitRequest({ type: "MARKET", timeInForce: null, price: null, ...changes });
+export const marketRequest = (changes: RequestChanges = {}): OrderRequest =>
+  limitRequest({ type: "MARKET", timeInForce: null, price: null, ...changes });
 
 export const ACCOUNT = 42 as AccountId;
 
@@ -102,6 +131,17 @@ export const orderOf = (changes: Partial<Order> = {}): Order => ({
   priceScale: 2,
   quantityScale: 3,
   selfTradePrevention: "NONE",
+  stopPriceUnits: null,
+  workingType: null,
+  reduceOnly: false,
+  closePosition: false,
+  positionSide: "BOTH",
+  children: [],
+  parentId: null,
+  costUnits: 0n,
+  marginPriceUnits: 0,
+  openLossMinor: 0n,
+  amendment: null,
   status: "NEW",
   version: 1,
   createdAt: START_AT - 5,
@@ -110,15 +150,14 @@ export const orderOf = (changes: Partial<Order> = {}): Order => ({
   ...changes,
 });
 
-export const place = (
-  changes: Partial<Record<keyof OrderRequest, string | number | null>> = {},
-  accountId: AccountId = ACCOUNT,
-): Command => ({ kind: "place", accountId, request: limitRequest(changes) });
+export const place = (changes: RequestChanges = {}, accountId: AccountId = ACCOUNT): Command => ({
+  kind: "place",
+  accountId,
+  request: limitRequest(changes),
+});
 
-export const named = (
-  clientOrderId: string,
-  changes: Record<string, string | number> = {},
-): Command => place({ clientOrderId, ...changes });
+export const named = (clientOrderId: string, changes: RequestChanges = {}): Command =>
+  place({ clientOrderId, ...changes });
 
 export const amend = (
   orderId: OrderId,
@@ -138,24 +177,67 @@ export const cancel = (orderId: OrderId, accountId: AccountId = ACCOUNT): Comman
   orderId,
 });
 
-export const emptyState = (changes: Partial<InitialState> = {}): ShardState =>
-  new ShardState({
-    shard: SHARD,
-    shardIndex: 1,
-    epoch: 1,
-    partitionCount: PARTITIONS,
-    generation: 1,
-    orderCounter: 0,
-    commitSeq: 0,
-    streams: Array.from({ length: PARTITIONS }, (_, partition) => ({
-      partition,
-      seq: 0,
-      hash: ZERO_HASH,
-    })),
-    openOrders: [],
-    instruments: INSTRUMENTS,
-    ...changes,
-  });
+/** 0.05 % fee, market orders at 5 % worse than the mark, 20 × leverage. */
+export const RISK_SETTINGS: RiskSettings = {
+  feeRateUnits: 50_000,
+  marketBufferUnits: 5_000_000,
+  markAgeMsMax: 10_000,
+  leverageDefault: 20,
+};
+
+/** The only shard, which is everybody's home, its records replicated at once. */
+export const escrowTerms = (changes: Partial<EscrowTerms> = {}): EscrowTerms => ({
+  shardIndex: 1,
+  epoch: 1,
+  shardIndexes: [1],
+  homeOf: () => 1,
+  bankBoot: "boot-1",
+  isReconciling: false,
+  policy: DEFAULT_ESCROW_POLICY,
+  replicatedCommitSeq: () => Number.MAX_SAFE_INTEGER,
+  ...changes,
+});
+
+/** No margin, and nobody behind the shard. */
+export const WITHOUT_RISK: RiskTerms = {
+  risk: "none",
+  venue: "none",
+  settings: RISK_SETTINGS,
+  escrow: escrowTerms(),
+};
+
+export const riskTerms = (escrow: Partial<EscrowTerms> = {}): RiskTerms => ({
+  risk: "margin",
+  venue: "external",
+  settings: RISK_SETTINGS,
+  escrow: escrowTerms(escrow),
+});
+
+export const emptyState = (
+  changes: Partial<InitialState> = {},
+  terms: RiskTerms = WITHOUT_RISK,
+): ShardState =>
+  new ShardState(
+    {
+      shard: SHARD,
+      shardIndex: 1,
+      epoch: 1,
+      partitionCount: PARTITIONS,
+      generation: 1,
+      orderCounter: 0,
+      commitSeq: 0,
+      streams: Array.from({ length: PARTITIONS }, (_, partition) => ({
+        partition,
+        seq: 0,
+        hash: ZERO_HASH,
+      })),
+      openOrders: [],
+      instruments: INSTRUMENTS,
+      risk: NO_RISK_LOADED,
+      ...changes,
+    },
+    terms,
+  );
 
 /** Everything that a {@link ShardState} says, for comparisons. */
 export const describeState = (state: ShardState): unknown => ({
@@ -165,6 +247,29 @@ export const describeState = (state: ShardState): unknown => ({
   streams: Array.from({ length: state.partitionCount }, (_, p) => state.streamEnd(p)),
   open: [...state.allOpenOrders()].toSorted((a, b) => a.orderId - b.orderId),
   openCount: state.openCount,
+  risk: describeRisk(state),
+});
+
+/** Positions, prices, exposures, what is used and what is granted; empty books left out. */
+const describeRisk = ({ risk }: ShardState): unknown => ({
+  books: [...risk.books.all()]
+    .filter(
+      ({ exposure, settings, positions }) =>
+        !Bun.deepEquals(exposure, emptyExposure) || settings !== undefined || positions.length > 0,
+    )
+    .map((book) => structuredClone(book))
+    .sort((a, b) => a.accountId - b.accountId || a.symbol.localeCompare(b.symbol)),
+  purses: [...risk.purses.all()]
+    .map(({ key, purse, usedMinor }) => ({
+      key,
+      usedMinor,
+      allotment: purse.allotment,
+      bank: purse.bank,
+    }))
+    .sort((a, b) => a.key.accountId - b.key.accountId),
+  modes: [...risk.modes.values()],
+  marks: [...risk.marks.values()],
+  lastPrices: [...risk.lastPrices],
 });
 
 /** What a client order id's record says, read from the record alone. */
@@ -193,6 +298,7 @@ export class MemoryStore implements WriterStore {
   readonly batches: BatchWrites[] = [];
   readonly orders = new Map<OrderId, Order>();
   readonly #outcomes = new Map<string, Outcome>();
+  readonly #risk = new MemoryRisk();
   watermarks: Watermarks | null = null;
   failure: CommitError | null = null;
   maintained = 0;
@@ -213,6 +319,24 @@ export class MemoryStore implements WriterStore {
       }
     }
     for (const { order } of batch.orders) this.orders.set(order.orderId, order);
+    if (batch.risk !== null) this.#risk.write(batch.risk);
+  }
+
+  hasExecution(symbol: InstrumentSymbol, executionId: string): boolean {
+    return this.#risk.executions.has(executionKey(symbol, executionId));
+  }
+
+  findTransfer({ accountId, asset }: PurseKey, transferId: string): Transfer | undefined {
+    return this.#risk.transfers.get(transferKey(accountId, asset, transferId));
+  }
+
+  /** What a start would load. */
+  loadRisk(): LoadedRisk {
+    return this.#risk.load();
+  }
+
+  loadOpenOrders(): readonly Order[] {
+    return [...this.orders.values()].filter(({ status }) => isOpen(status));
   }
 
   maintain(): void {
@@ -233,6 +357,59 @@ export class MemoryStore implements WriterStore {
 
   sizes() {
     return { fileBytes: 0, walBytes: 0, freeBytes: 1e12 };
+  }
+}
+
+/** The newest of each row that is not an order. */
+class MemoryRisk {
+  readonly executions = new Set<string>();
+  readonly transfers = new Map<string, Transfer>();
+  readonly #purses = new Map<string, LoadedRisk["purses"][number]>();
+  readonly #positions = new Map<string, LoadedRisk["positions"][number]>();
+  readonly #symbolSettings = new Map<string, LoadedRisk["symbolSettings"][number]>();
+  readonly #accountSettings = new Map<string, LoadedRisk["accountSettings"][number]>();
+  readonly #marks = new Map<string, LoadedRisk["marks"][number]>();
+  readonly #lastPrices = new Map<string, LoadedRisk["lastPrices"][number]>();
+  readonly #tradingStates = new Map<string, LoadedRisk["tradingStates"][number]>();
+
+  write(risk: RiskWrites): void {
+    for (const { key, before, after } of risk.purses) {
+      const { accountId, asset } = key;
+      const stored = this.#purses.get(purseKey(accountId, asset));
+      // As the file does: a purse is inserted once, and changed from what it was.
+      if ((stored === undefined) !== (before === undefined)) throw new Error("purse out of step");
+      this.#purses.set(purseKey(accountId, asset), { ...key, ...after });
+    }
+    for (const one of risk.positions) {
+      this.#positions.set(positionKey(one.accountId, one.symbol, one.side), one);
+    }
+    for (const one of risk.symbolSettings) {
+      this.#symbolSettings.set(symbolSettingsKey(one.accountId, one.symbol), one);
+    }
+    for (const one of risk.accountSettings) {
+      this.#accountSettings.set(accountSettingsKey(one.accountId), one);
+    }
+    for (const one of risk.marks) this.#marks.set(one.symbol, one);
+    for (const one of risk.lastPrices) this.#lastPrices.set(one.symbol, one);
+    for (const one of risk.tradingStates) this.#tradingStates.set(scopeKey(one.scope), one);
+    for (const { accountId, asset, ...one } of risk.transfers) {
+      this.transfers.set(transferKey(accountId, asset, one.transferId), one);
+    }
+    for (const one of risk.executions) {
+      this.executions.add(executionKey(one.symbol, one.executionId));
+    }
+  }
+
+  load(): LoadedRisk {
+    return {
+      purses: [...this.#purses.values()],
+      positions: [...this.#positions.values()],
+      symbolSettings: [...this.#symbolSettings.values()],
+      accountSettings: [...this.#accountSettings.values()],
+      marks: [...this.#marks.values()],
+      lastPrices: [...this.#lastPrices.values()],
+      tradingStates: [...this.#tradingStates.values()],
+    };
   }
 }
 
@@ -273,28 +450,69 @@ export interface BatchAnswer {
 
 /** A shard's state over a {@link MemoryStore}, driven batch by batch as the writer does. */
 export class StateBench {
-  readonly state: ShardState = emptyState();
+  readonly terms: RiskTerms;
+  state: ShardState;
   readonly store = new MemoryStore();
+  room = new WaitingRoom<null>(1_000);
+  transfers = new TransferRoom<null>();
   now = START_AT;
   openOrdersMax = 1_000;
   admission: Problem | undefined;
+  /** What the shard has said to others, oldest first. */
+  readonly sent: BankMessage[] = [];
+  /** Every answer with its place, oldest first. */
+  readonly answered: Draft<null>[] = [];
 
-  /** Decides a batch; `commits` false drops it as a failed transaction does. */
-  run(commands: readonly Command[], commits = true): readonly BatchAnswer[] {
-    const overlay = new Overlay(this.state, {
+  constructor(terms: RiskTerms = WITHOUT_RISK) {
+    this.terms = terms;
+    this.state = emptyState({ shardIndex: terms.escrow.shardIndex }, terms);
+  }
+
+  overlay(): Overlay {
+    return new Overlay(this.state, {
       store: this.store,
       hashKey,
       admission: this.admission,
       openOrdersMax: this.openOrdersMax,
       now: this.now,
     });
-    const { drafts } = decideBatch(waitingOf(commands), overlay, this.state, this.now);
+  }
+
+  /** Decides a batch; `commits` false drops it as a failed transaction does. */
+  run(commands: readonly Command[], commits = true): readonly BatchAnswer[] {
+    const { store, state, room, transfers, now } = this;
+    const overlay = this.overlay();
+    const batch = new Batch<null>({ overlay, state, store, room, transfers, now });
+    for (const one of waitingOf(commands)) batch.take(one);
+    batch.finish();
     if (commits) {
-      this.store.commit(overlay.writes());
+      const writes = overlay.writes();
+      if (writes.records.length > 0 || writes.risk !== null) store.commit(writes);
       overlay.apply();
+      this.sent.push(...batch.desk.sends);
+    } else {
+      for (const waiter of batch.parked) room.remove(waiter);
+      transfers.remove(batch.parkedTransfers);
     }
     this.now++;
-    return drafts.map(({ status, kind, body }) => ({ status, kind, body }));
+    if (commits) this.answered.push(...batch.drafts);
+    return batch.drafts.map(({ status, kind, body }) => ({ status, kind, body }));
+  }
+
+  /** The process ends and another one starts on the same file. */
+  restart(): void {
+    const { state, store, terms } = this;
+    const { orderCounter, commitSeq } = state;
+    const streams = Array.from({ length: PARTITIONS }, (_, partition) => ({
+      partition,
+      ...state.streamEnd(partition),
+    }));
+    const openOrders = store.loadOpenOrders();
+    const { shardIndex } = terms.escrow;
+    const loaded = { shardIndex, orderCounter, commitSeq, streams, openOrders };
+    this.state = emptyState({ ...loaded, risk: store.loadRisk() }, terms);
+    this.room = new WaitingRoom<null>(1_000);
+    this.transfers = new TransferRoom<null>();
   }
 }
 
@@ -303,7 +521,7 @@ export const waitingOf = (commands: readonly Command[]): readonly Waiting<null>[
   commands.map((command, requestId) => ({
     sender: null,
     requestId,
-    deadlineAt: 0,
+    deadlineAt: Number.MAX_SAFE_INTEGER,
     command,
     arrivedMs: 0,
   }));

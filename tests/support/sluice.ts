@@ -28,6 +28,9 @@ export const environmentOf = (settings: Settings, stores: Stores = {}): Record<s
   environmentWith({
     SLUICE_JWT_SECRET: SECRET,
     SLUICE_RATE_LIMIT_PER_SECOND: "0",
+    // What is tested of the way an order goes is tested without accounts, unless a test asks for them.
+    SLUICE_RISK: "none",
+    SLUICE_VENUE: "none",
     ...stores,
     ...Object.fromEntries(Object.entries(settings).map(([name, v]) => [`SLUICE_${name}`, v])),
   });

@@ -101,6 +101,7 @@ describe("docs/OPERATING.md", () => {
     new WriterMetrics(registry).watch(registry, {
       queue: zero,
       openOrders: zero,
+      waitingForBanks: zero,
       replicatedCommitSeq: zero,
       backlogRecords: zero,
       backlogSeconds: zero,

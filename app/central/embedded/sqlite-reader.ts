@@ -20,7 +20,15 @@ import {
 import { type BunSQLiteDatabase, drizzle } from "drizzle-orm/bun-sqlite";
 import { UsageError } from "../../../shards/process/failure.ts";
 import { type CentralReader, OPEN_STATUSES, type OrderIdRange } from "../central-reader.ts";
-import { central, orders, outcomes, shardEpoch, stoppedStream, streamCursor } from "../schema.ts";
+import {
+  central,
+  entities,
+  orders,
+  outcomes,
+  shardEpoch,
+  stoppedStream,
+  streamCursor,
+} from "../schema.ts";
 import { openForReading, storeFailure } from "./sqlite-file.ts";
 
 /** Throws {@link UsageError} when there is no such file, or none of central's. */
@@ -39,7 +47,13 @@ export const openSqliteReader = (path: string): CentralReader => {
       return Promise.reject(storeFailure(`read ${what} in ${path}`, error));
     }
   };
-  return { ...shardReads(ask), ...orderReads(ask), ...outcomeReads(ask), ...ending(database) };
+  return {
+    ...shardReads(ask),
+    ...orderReads(ask),
+    ...outcomeReads(ask),
+    ...entityReads(ask),
+    ...ending(database),
+  };
 };
 
 type Ask = <T>(what: string, question: (tables: BunSQLiteDatabase) => T) => Promise<T>;
@@ -194,5 +208,22 @@ const outcomeReads = (ask: Ask): OutcomeReads => ({
     ask("outcomes", (t) => {
       const kept = and(eq(outcomes.shard, shard), gte(outcomes.at, since));
       return t.select({ count: count() }).from(outcomes).where(kept).get()?.count ?? 0;
+    }),
+});
+
+const entityReads = (ask: Ask): Pick<CentralReader, "entities" | "entitiesByKey"> => ({
+  entities: ({ shard, type, after }, limit) =>
+    ask("entities", (t) => {
+      const ofType = and(eq(entities.shard, shard), eq(entities.type, type));
+      const behind = gt(entities.entityKey, after);
+      const rows = t.select().from(entities).where(and(ofType, behind));
+      return rows.orderBy(asc(entities.entityKey)).limit(limit).all();
+    }),
+  entitiesByKey: (shard, type, keys) =>
+    ask("entities", (t) => {
+      const ofType = and(eq(entities.shard, shard), eq(entities.type, type));
+      const among = sql`SELECT value FROM json_each(${JSON.stringify(keys)})`;
+      const wanted = and(ofType, sql`${entities.entityKey} IN (${among})`);
+      return t.select().from(entities).where(wanted).all();
     }),
 });

@@ -7,8 +7,9 @@ import { getTableColumns } from "drizzle-orm";
 import type { SQLiteTable } from "drizzle-orm/sqlite-core";
 import type { Cursor } from "../../../shards/protocol/hello.ts";
 import type { Stopped } from "../../../shards/protocol/relay.ts";
+import type { EntityRow } from "../entity-row.ts";
 import type { OrderRow } from "../order-row.ts";
-import { orders, outcomes, streamCursor } from "../schema.ts";
+import { entities, orders, outcomes, streamCursor } from "../schema.ts";
 
 type Values = Record<string, string | number | null>;
 type StreamKey = { readonly shard: string; readonly partition: number };
@@ -28,6 +29,15 @@ const updateNewer = (): string => {
     .filter((name) => name !== "order_id" && !name.startsWith("accepted_"))
     .map((name) => `${name} = excluded.${name}`);
   return `ON CONFLICT (order_id) DO UPDATE SET ${set.join(", ")} WHERE excluded.version > version`;
+};
+
+/** The record that was written last wins, whichever partition it came by. */
+const updateEntity = (): string => {
+  const set = ["value", "at", "epoch", "commit_seq", "partition", "seq"]
+    .map((name) => `${name} = excluded.${name}`)
+    .join(", ");
+  const isNewer = "(excluded.epoch, excluded.commit_seq) > (epoch, commit_seq)";
+  return `ON CONFLICT (shard, type, entity_key) DO UPDATE SET ${set} WHERE ${isNewer}`;
 };
 
 export const prepareStatements = (database: Database) => {
@@ -53,6 +63,9 @@ export const prepareStatements = (database: Database) => {
     insertOrder: prepare<never, OrderRow>(insertInto("orders", orders)),
     upsertOrder: prepare<never, OrderRow>(`${insertInto("orders", orders)} ${updateNewer()}`),
     insertOutcome: prepare<never, typeof outcomes.$inferInsert>(insertInto("outcomes", outcomes)),
+    upsertEntity: prepare<never, EntityRow>(
+      `${insertInto("entities", entities)} ${updateEntity()}`,
+    ),
     oldestOutcome: prepare<{ epoch: number; at: number }, { shard: string }>(
       `SELECT epoch, at FROM outcomes WHERE shard = $shard
        ORDER BY epoch, commit_seq LIMIT 1`,

@@ -7,7 +7,7 @@ import { asc } from "drizzle-orm";
 import { drizzle } from "drizzle-orm/bun-sqlite";
 import { systemClock } from "../../../shards/process/clock.ts";
 import { type CentralFixture, testCentralStore } from "../../../tests/support/central-suite.ts";
-import { orders, outcomes } from "../schema.ts";
+import { entities, orders, outcomes } from "../schema.ts";
 import { openSqliteStore } from "./sqlite-store.ts";
 
 const openFixture = async (): Promise<CentralFixture> => {
@@ -42,6 +42,12 @@ const openFixture = async (): Promise<CentralFixture> => {
       onFile((client) =>
         drizzle({ client }).select().from(outcomes).orderBy(asc(outcomes.at)).all(),
       ),
+    entities: async () =>
+      onFile((client) => {
+        const { shard, type, entityKey } = entities;
+        const rows = drizzle({ client }).select().from(entities);
+        return rows.orderBy(asc(shard), asc(type), asc(entityKey)).all();
+      }),
     refuse: (clientOrderId) =>
       run(`CREATE TRIGGER refuse BEFORE INSERT ON orders
         WHEN new.client_order_id = '${clientOrderId}' BEGIN SELECT RAISE(ABORT, 'refused'); END`),

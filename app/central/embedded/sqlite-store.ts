@@ -16,6 +16,7 @@ import type { CommittedRecord } from "../../../shards/protocol/record.ts";
 import type { Claim, Grant, Stopped } from "../../../shards/protocol/relay.ts";
 import { type AppliedRecord, emptyCursor, planPush } from "../chain.ts";
 import { migrateCentralFile } from "../migrate.ts";
+import { isEntity } from "../order-row.ts";
 import { central, shardEpoch, stoppedStream, streamCursor } from "../schema.ts";
 import type { CentralStore, Intake, Push, PushResult, StoppedStream } from "../store.ts";
 import { isContentRefusal, openForWriting, storeFailure } from "./sqlite-file.ts";
@@ -150,6 +151,10 @@ class SqliteStore implements CentralStore {
   }
 
   #write({ record, content }: AppliedRecord): void {
+    if (isEntity(content)) {
+      this.#statements.upsertEntity.run(content.entity);
+      return;
+    }
     switch (content.type) {
       case "order_accepted":
         this.#statements.insertOrder.run(content.row);

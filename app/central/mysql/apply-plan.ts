@@ -7,6 +7,8 @@ import type { Cursor } from "../../../shards/protocol/hello.ts";
 import type { CommittedRecord } from "../../../shards/protocol/record.ts";
 import type { Stopped } from "../../../shards/protocol/relay.ts";
 import { type AppliedRecord, emptyCursor, planPush } from "../chain.ts";
+import { type EntityRow, isNewerRow } from "../entity-row.ts";
+import { isEntity } from "../order-row.ts";
 import type { PositionMove, Push, PushResult, TopicPosition } from "../store.ts";
 import { ContentRefusal } from "./mysql-failure.ts";
 import { type MysqlOrderRow, toMysqlRow } from "./mysql-row.ts";
@@ -26,6 +28,8 @@ export interface ApplyPlan {
   /** Orders of which only changes are. */
   readonly changed: ReadonlyMap<number, MysqlOrderRow>;
   readonly outcomes: readonly OutcomeRow[];
+  /** One a key, the newest of these records. */
+  readonly entities: readonly EntityRow[];
   readonly cursors: readonly StreamEnd[];
   /** Streams whose stop is to be deleted, before `stops` are written. */
   readonly cleared: readonly StreamEpoch[];
@@ -74,6 +78,7 @@ class Planner {
   readonly #accepted = new Map<number, MysqlOrderRow>();
   readonly #changed = new Map<number, MysqlOrderRow>();
   readonly #outcomes: OutcomeRow[] = [];
+  readonly #entities = new Map<string, EntityRow>();
   readonly #aside: PutAside[] = [];
 
   constructor({ cursors, epochs, stops }: ApplyState) {
@@ -110,6 +115,10 @@ class Planner {
   }
 
   #write({ record, content }: AppliedRecord): void {
+    if (isEntity(content)) {
+      this.#keep(content.entity);
+      return;
+    }
     switch (content.type) {
       case "order_accepted":
         this.#accept(toMysqlRow(content.row));
@@ -144,6 +153,12 @@ class Planner {
     if (other === undefined || row.version > other.version) this.#changed.set(row.orderId, row);
   }
 
+  #keep(row: EntityRow): void {
+    const key = `${row.shard} ${row.type} ${row.entityKey}`;
+    const other = this.#entities.get(key);
+    if (other === undefined || isNewerRow(row, other)) this.#entities.set(key, row);
+  }
+
   plan(): Omit<ApplyPlan, "results"> {
     const known = [...this.#known];
     const stops = [...this.#stops];
@@ -151,6 +166,7 @@ class Planner {
       accepted: this.#accepted,
       changed: this.#changed,
       outcomes: this.#outcomes,
+      entities: [...this.#entities.values()],
       cursors: [...this.#moved].map((stream) => this.#cursors.get(stream) as StreamEnd),
       cleared: known.filter(([key, stop]) => this.#stops.get(key) !== stop).map(([, stop]) => stop),
       stops: stops.filter(([key, stop]) => this.#known.get(key) !== stop).map(([, stop]) => stop),

@@ -4,7 +4,7 @@
  *   1. lock the positions of the topic's partitions, then the streams' cursors, both in order, then
  *      (shared) the shards' epochs, and read the stops: one packet
  *   2. decide every push in memory (apply-plan.ts)
- *   3. write orders, outcomes, cursors, stops, what is put aside and positions; COMMIT: one packet
+ *   3. write orders, outcomes, entities, cursors, stops, what is put aside and positions; COMMIT: one packet
  *
  * What is read is read under the locks, so two appliers with the same records come one after the
  * other and the second finds duplicates; so does the repeat after a COMMIT whose answer was lost. If
@@ -219,6 +219,7 @@ export class MysqlApply {
     return [
       ...inRows([...plan.changed.values()], statements.upsertOrders),
       ...inRows(plan.outcomes, statements.insertOutcomes),
+      ...inRows(plan.entities, statements.upsertEntities),
       ...inRows(plan.cursors, statements.writeCursors),
       ...inRows(plan.cleared, statements.deleteStops),
       ...inRows(stops, statements.insertStops),

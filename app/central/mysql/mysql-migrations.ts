@@ -4,11 +4,15 @@
  * first statement: all of them may run twice. A lock of the server keeps starters apart.
  */
 import initial from "../../../migrations/central-mysql/0001_initial.sql" with { type: "text" };
+import risk from "../../../migrations/central-mysql/0002_risk.sql" with { type: "text" };
 import { OperatingError, UsageError } from "../../../shards/process/failure.ts";
 import type { Migration } from "../../../shards/process/sqlite-migrations.ts";
 import type { MysqlConnection } from "./mysql-connection.ts";
 
-export const MYSQL_MIGRATIONS: readonly Migration[] = [{ id: "0001_initial", sql: initial }];
+export const MYSQL_MIGRATIONS: readonly Migration[] = [
+  { id: "0001_initial", sql: initial },
+  { id: "0002_risk", sql: risk },
+];
 
 /** How long a starter waits for another that migrates. */
 const LOCK_SECONDS = 120;

@@ -25,6 +25,7 @@ import { mysqlFailure } from "./mysql-failure.ts";
 import { fromMysqlRow } from "./mysql-row.ts";
 import {
   central,
+  entities,
   orders,
   outcomes,
   shardEpoch,
@@ -61,6 +62,7 @@ export const openMysqlReader = (url: string): CentralReader => {
     ...shardReads(tables, shown),
     ...orderReads(tables),
     ...outcomeReads(tables),
+    ...entityReads(tables),
     ...ending,
   };
 };
@@ -217,5 +219,22 @@ const outcomeReads = (tables: MySqlRemoteDatabase): OutcomeReads => ({
     const kept = and(eq(outcomes.shard, shard), gte(outcomes.at, since));
     const [row] = await tables.select({ count: count() }).from(outcomes).where(kept);
     return row?.count ?? 0;
+  },
+});
+
+const entityReads = (
+  tables: MySqlRemoteDatabase,
+): Pick<CentralReader, "entities" | "entitiesByKey"> => ({
+  entities: ({ shard, type, after }, limit) => {
+    const ofType = and(eq(entities.shard, shard), eq(entities.type, type));
+    const behind = gt(entities.entityKey, after);
+    const rows = tables.select().from(entities).where(and(ofType, behind));
+    return rows.orderBy(asc(entities.entityKey)).limit(limit);
+  },
+  entitiesByKey: async (shard, type, keys) => {
+    if (keys.length === 0) return [];
+    const ofType = and(eq(entities.shard, shard), eq(entities.type, type));
+    const wanted = and(ofType, inArray(entities.entityKey, [...keys]));
+    return tables.select().from(entities).where(wanted);
   },
 });

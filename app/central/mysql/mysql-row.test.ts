@@ -25,6 +25,9 @@ const storedRow = (row: MysqlOrderRow): MysqlOrderRow => ({
   executedQuantity: stored(row.executedQuantity) as string,
   averagePrice: stored(row.averagePrice),
   acceptedPrice: stored(row.acceptedPrice),
+  stopPrice: stored(row.stopPrice),
+  amendmentPrice: stored(row.amendmentPrice),
+  amendmentQuantity: stored(row.amendmentQuantity),
   acceptedQuantity: stored(row.acceptedQuantity) as string,
 });
 
@@ -43,6 +46,9 @@ describe("an order's row on MySQL", () => {
           acceptedQuantity: formatUnits(a, qs),
           executedQuantity: formatUnits(e, qs),
           averagePrice: a % 2 === 0 ? null : formatUnits(a, as),
+          stopPrice: q % 2 === 0 ? null : formatUnits(q, ps),
+          amendmentPrice: e % 2 === 0 ? null : formatUnits(e, ps),
+          amendmentQuantity: e % 2 === 0 ? null : formatUnits(a, qs),
         });
         expect(fromMysqlRow(storedRow(toMysqlRow(row)))).toEqual(row);
       }),
@@ -58,6 +64,7 @@ describe("an order's row on MySQL", () => {
     ["19 digits after the point", { averagePrice: `0.${"1".repeat(19)}` }],
     ["21 digits before the point", { averagePrice: "1".repeat(21) }],
     ["other decimals than as accepted", { price: "1.0", acceptedPrice: "1.00" }],
+    ["other decimals of the stop price", { price: "1.0", acceptedPrice: "1.0", stopPrice: "1" }],
     ["other decimals of what is executed", { quantity: "1.0", executedQuantity: "0" }],
     ["SQL", { averagePrice: "1),(2" }],
     ["no text", { averagePrice: "" }],

@@ -6,7 +6,7 @@ import type { OrderRow } from "../order-row.ts";
 import { ContentRefusal } from "./mysql-failure.ts";
 
 export interface MysqlOrderRow extends OrderRow {
-  /** Digits after the point, 0 … 18; null where there is no price. */
+  /** Digits after the point, 0 … 18, of all its prices but the average; null where there is none. */
   readonly priceScale: number | null;
   readonly quantityScale: number;
   readonly averagePriceScale: number | null;
@@ -17,13 +17,21 @@ const DECIMAL = /^(?:0|[1-9]\d{0,19})(?:\.\d{1,18})?$/;
 
 /** Throws {@link ContentRefusal} for an order whose texts these columns would not give back. */
 export const toMysqlRow = (row: OrderRow): MysqlOrderRow => {
-  const priceScale = commonScale(row, "price", row.price, row.acceptedPrice);
+  const priceScale = commonScale(
+    row,
+    "price",
+    row.price,
+    row.acceptedPrice,
+    row.stopPrice,
+    row.amendmentPrice,
+  );
   const quantityScale = commonScale(
     row,
     "quantity",
     row.quantity,
     row.executedQuantity,
     row.acceptedQuantity,
+    row.amendmentQuantity,
   );
   if (quantityScale === null) throw new ContentRefusal(`order ${row.orderId} has no quantity`);
   const averagePriceScale = commonScale(row, "averagePrice", row.averagePrice);
@@ -61,6 +69,9 @@ export const fromMysqlRow = (stored: MysqlOrderRow): OrderRow => {
     executedQuantity: scaled(row.executedQuantity, quantityScale) as string,
     averagePrice: scaled(row.averagePrice, averagePriceScale),
     acceptedPrice: scaled(row.acceptedPrice, priceScale),
+    stopPrice: scaled(row.stopPrice, priceScale),
+    amendmentPrice: scaled(row.amendmentPrice, priceScale),
+    amendmentQuantity: scaled(row.amendmentQuantity, quantityScale),
     acceptedQuantity: scaled(row.acceptedQuantity, quantityScale) as string,
   };
 };

@@ -18,6 +18,7 @@ import {
   unique,
   varchar,
 } from "drizzle-orm/mysql-core";
+import { ENTITY_TYPES } from "../../../shards/domain/entities.ts";
 
 /** Whole numbers up to 2^53 - 1, as everywhere. */
 const whole = (name: string) => bigint(name, { mode: "number" });
@@ -100,6 +101,18 @@ export const orders = mysqlTable(
     acceptedPrice: exact("accepted_price"),
     acceptedQuantity: exact("accepted_quantity").notNull(),
     acceptedStatus: name("accepted_status", 32).notNull(),
+    /** Of a conditional order; null in others. */
+    stopPrice: exact("stop_price"),
+    workingType: name("working_type", 16),
+    /** 0 or 1. */
+    closePosition: tinyint("close_position").notNull().default(0),
+    /** Of an attached child. */
+    parentOrderId: positive("parent_order_id"),
+    /** JSON as in the order's text; empty when there are none. */
+    children: name("children", 1000).notNull().default(""),
+    /** Both null when the matching engine was asked for nothing. */
+    amendmentPrice: exact("amendment_price"),
+    amendmentQuantity: exact("amendment_quantity"),
     /** Digits after the point in the order's text; null where there is no price. */
     priceScale: tinyint("price_scale"),
     quantityScale: tinyint("quantity_scale").notNull(),
@@ -123,6 +136,24 @@ export const outcomes = mysqlTable(
     value: mediumtext("value").notNull(),
   },
   (table) => [primaryKey({ columns: [table.shard, table.epoch, table.commitSeq] })],
+);
+
+/** What is kept beside the orders: the newest value of each key, with its record's place. */
+export const entities = mysqlTable(
+  "entities",
+  {
+    shard: name("shard", 64).notNull(),
+    type: varchar("type", { length: 32, enum: ENTITY_TYPES }).notNull(),
+    entityKey: name("entity_key", 255).notNull(),
+    value: mediumtext("value").notNull(),
+    /** Milliseconds since 1970, at the shard's commit. */
+    at: whole("at").notNull(),
+    epoch: whole("epoch").notNull(),
+    commitSeq: whole("commit_seq").notNull(),
+    partition: int("partition").notNull(),
+    seq: whole("seq").notNull(),
+  },
+  (table) => [primaryKey({ columns: [table.shard, table.type, table.entityKey] })],
 );
 
 export const schemaMigration = mysqlTable("schema_migration", {
@@ -168,6 +199,7 @@ export const SHARED_TABLES = {
   stoppedStream,
   orders,
   outcomes,
+  entities,
   schemaMigration,
 };
 

@@ -6,10 +6,11 @@ import { getTableColumns } from "drizzle-orm";
 import type { MySqlTable } from "drizzle-orm/mysql-core";
 import { escape as quoted } from "mysql2";
 import type { Cursor } from "../../../shards/protocol/hello.ts";
+import type { EntityRow } from "../entity-row.ts";
 import type { QuarantinedRecord, StoppedStream, TopicPosition } from "../store.ts";
 import type { SqlValue } from "./mysql-connection.ts";
 import type { MysqlOrderRow } from "./mysql-row.ts";
-import { orders, outcomes, quarantine, stoppedStream } from "./mysql-schema.ts";
+import { entities, orders, outcomes, quarantine, stoppedStream } from "./mysql-schema.ts";
 
 export interface Stream {
   readonly shard: string;
@@ -48,7 +49,10 @@ const orderTuple = (row: MysqlOrderRow): string =>
   `${text(row.positionSide)},${text(row.selfTradePrevention)},${row.createdAt},` +
   `${row.updatedAt},${text(row.shard)},${row.epoch},${row.commitSeq},${row.partition},` +
   `${row.seq},${row.version},${row.acceptedPrice ?? "NULL"},${row.acceptedQuantity},` +
-  `${text(row.acceptedStatus)},${row.priceScale ?? "NULL"},${row.quantityScale},` +
+  `${text(row.acceptedStatus)},${row.stopPrice ?? "NULL"},${textOrNull(row.workingType)},` +
+  `${row.closePosition},${row.parentOrderId ?? "NULL"},${text(row.children)},` +
+  `${row.amendmentPrice ?? "NULL"},${row.amendmentQuantity ?? "NULL"},` +
+  `${row.priceScale ?? "NULL"},${row.quantityScale},` +
   `${row.averagePriceScale ?? "NULL"})`;
 
 const INSERT_ORDERS = `INSERT INTO orders (${named(ORDER_COLUMNS)}) VALUES `;
@@ -92,6 +96,44 @@ export const insertOutcomes = (rows: readonly OutcomeRow[]): string =>
   `INSERT INTO outcomes (${named(columnsOf(outcomes))}) VALUES ${tuples(
     rows.map(({ shard, epoch, commitSeq, at, value }) => [shard, epoch, commitSeq, at, value]),
   )}`;
+
+const ENTITY_COLUMNS = columnsOf(entities);
+const entityTuple = (row: EntityRow): string =>
+  tuple(
+    row.shard,
+    row.type,
+    row.entityKey,
+    row.value,
+    row.at,
+    row.epoch,
+    row.commitSeq,
+    row.partition,
+    row.seq,
+  );
+
+/**
+ * MySQL assigns from left to right, and the place is compared by all: commitSeq comes last but one,
+ * because with the new epoch in its row an older one's commitSeq would win, and then the epoch.
+ */
+const newerEntity = (): string =>
+  [...ENTITY_COLUMNS.filter((name) => !PLACE.includes(name)), ...PLACE]
+    .filter((name) => !["shard", "type", "entity_key"].includes(name))
+    .map((name) => `\`${name}\`=IF(${IS_NEWER},n.\`${name}\`,entities.\`${name}\`)`)
+    .join(",");
+const PLACE = ["commit_seq", "epoch"];
+const IS_NEWER = "(n.epoch,n.commit_seq)>(entities.epoch,entities.commit_seq)";
+const NEWER_ENTITY = newerEntity();
+
+const byEntityKey = (a: EntityRow, b: EntityRow): number =>
+  compare(a.shard, b.shard) || compare(a.type, b.type) || compare(a.entityKey, b.entityKey);
+const compare = (a: string, b: string): number => (a < b ? -1 : a > b ? 1 : 0);
+
+/** One row a key, in the order of the key; an older record never overwrites a newer one's value. */
+export const upsertEntities = (rows: readonly EntityRow[]): string =>
+  `INSERT INTO entities (${named(ENTITY_COLUMNS)}) VALUES ${rows
+    .toSorted(byEntityKey)
+    .map(entityTuple)
+    .join(",")} AS n ON DUPLICATE KEY UPDATE ${NEWER_ENTITY}`;
 
 const streamPairs = (streams: readonly Stream[]): string =>
   tuples(streams.map(({ shard, partition }) => [shard, partition]));

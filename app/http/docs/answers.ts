@@ -5,16 +5,29 @@ import { INSTRUMENT_STATUSES } from "../../../shards/domain/instrument.ts";
 import {
   ORDER_STATUSES,
   ORDER_TYPES,
+  POSITION_SIDES,
   SELF_TRADE_PREVENTIONS,
   SIDES,
   TIMES_IN_FORCE,
+  WORKING_TYPES,
 } from "../../../shards/domain/order.ts";
 import { shardStatusSchema } from "../../../shards/protocol/status.ts";
 
-const decimal = z.string().meta({ description: "Decimal with the instrument's decimals" });
+export const decimal = z.string().meta({ description: "Decimal with the instrument's decimals" });
 const orderId = z.string().meta({ examples: ["4097"] });
-const timestamp = z.int().meta({ description: "Milliseconds since 1970" });
-const code = z.enum(Object.keys(CODES) as (keyof typeof CODES)[]);
+export const timestamp = z.int().meta({ description: "Milliseconds since 1970" });
+export const code = z.enum(Object.keys(CODES) as (keyof typeof CODES)[]);
+
+const childAnswer = z
+  .object({
+    orderId,
+    clientOrderId: z.string(),
+    type: z.enum(ORDER_TYPES),
+    stopPrice: decimal,
+    price: decimal.nullable(),
+    workingType: z.enum(WORKING_TYPES),
+  })
+  .meta({ id: "OrderChild" });
 
 export const orderAnswer = z
   .object({
@@ -32,9 +45,17 @@ export const orderAnswer = z
     averagePrice: decimal.nullable(),
     status: z.enum(ORDER_STATUSES),
     reduceOnly: z.boolean(),
-    positionSide: z.literal("BOTH"),
+    positionSide: z.enum(POSITION_SIDES),
+    stopPrice: decimal.optional(),
+    workingType: z.enum(WORKING_TYPES).optional(),
+    closePosition: z.literal(true).optional(),
+    parentOrderId: orderId.optional().meta({ description: "Of an attached child" }),
     selfTradePrevention: z.enum(SELF_TRADE_PREVENTIONS).optional(),
-    children: z.array(z.string()),
+    amendment: z
+      .object({ price: decimal, quantity: decimal, state: z.literal("PENDING") })
+      .optional()
+      .meta({ description: "Asked for, and not yet confirmed by the matching engine" }),
+    children: z.array(childAnswer).meta({ description: "Take-profit first" }),
     createdAt: timestamp,
     updatedAt: timestamp,
     receipt: z.object({
@@ -85,7 +106,7 @@ export const cancelManyAnswer = z
   })
   .meta({ id: "CancelResults" });
 
-const listOf = <T extends z.ZodType>(item: T) =>
+export const listOf = <T extends z.ZodType>(item: T) =>
   z.object({ items: z.array(item), nextCursor: z.string().nullable() });
 
 export const orderList = listOf(orderAnswer).meta({ id: "OrderList" });

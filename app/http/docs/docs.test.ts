@@ -1,4 +1,5 @@
 import { beforeAll, describe, expect, test } from "bun:test";
+import { ORDER_TYPES } from "../../../shards/domain/order.ts";
 import { createFakeEdge, type FakeEdge } from "../fake-edge.ts";
 
 interface Operation {
@@ -81,11 +82,11 @@ describe("the OpenAPI document", () => {
     }
   });
 
-  test("describes the order that the edge takes, without what it does not support", () => {
+  test("describes the order that the edge takes", () => {
     const schema = document.components.schemas.OrderRequest;
-    expect(schema?.required?.toSorted()).toEqual(["quantity", "side", "symbol", "type"]);
-    expect(schema?.properties.type?.enum).toEqual(["LIMIT", "MARKET"]);
-    expect(Object.keys(schema?.properties ?? {})).not.toContain("stopPrice");
+    expect(schema?.required?.toSorted()).toEqual(["side", "symbol", "type"]);
+    expect(schema?.properties.type?.enum).toEqual([...ORDER_TYPES]);
+    expect(Object.keys(schema?.properties ?? {})).toContain("stopPrice");
     expect(schema).toMatchObject({ additionalProperties: false });
   });
 

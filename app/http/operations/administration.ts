@@ -3,10 +3,9 @@ import { z } from "zod";
 import type { ShardName } from "../../../shards/domain/brands.ts";
 import type { Problem } from "../../../shards/domain/problem.ts";
 import type { Operation } from "../../../shards/protocol/operation.ts";
-import { invalidRequest, ORDER_BODY_BYTES_MAX, readJson } from "../body.ts";
+import { ORDER_BODY_BYTES_MAX, readBody } from "../body.ts";
 import type { Call } from "../call.ts";
 import { ask } from "../orders/ask.ts";
-import { parseWith } from "../orders/fields.ts";
 import { answerReply, problemReply, Reply } from "../reply.ts";
 import type { Edge, Route } from "../route.ts";
 import { withoutQuery } from "./reference.ts";
@@ -34,11 +33,9 @@ export const administrationRoutes = (edge: Edge): readonly Route[] => [
 ];
 
 const raisePartitions = async (edge: Edge, call: Call): Promise<Reply> => {
-  const json = await readJson(call, ORDER_BODY_BYTES_MAX);
-  if (json instanceof Reply) return json;
-  const parsed = parseWith(raiseSchema, json);
-  if (!parsed.ok) return invalidRequest(call, parsed.errors);
-  return tell(edge, call, { kind: "raise_partitions", ...parsed.value });
+  const body = await readBody(call, raiseSchema, ORDER_BODY_BYTES_MAX);
+  if (body instanceof Reply) return body;
+  return tell(edge, call, { kind: "raise_partitions", ...body.value });
 };
 
 /** What a shard refuses of a body that could be read is its one field. */

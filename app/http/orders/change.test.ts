@@ -61,6 +61,16 @@ describe("a change of one order", () => {
     expect(await response.json()).toMatchObject({ errors: [{ path }] });
   });
 
+  test("PATCH of what its order does not have is the shard's 400, with a path as every 400", async () => {
+    const detail = "A MARKET order has no price.";
+    edge.router.respond = () => problemAnswer({ code: "invalid_request", detail });
+    const response = await requests.PATCH();
+    expect([response.status, (await response.json()) as object]).toMatchObject([
+      400,
+      { detail, errors: [{ path: "", reason: detail }] },
+    ]);
+  });
+
   for (const method of both) {
     test.each<[Code, number]>([
       ["order_not_open", 409],

@@ -8,7 +8,7 @@ import type { Call } from "../call.ts";
 import { answerReply, problemReply, Reply } from "../reply.ts";
 import type { Edge, Route } from "../route.ts";
 import { type Asked, ask } from "./ask.ts";
-import { parseAmendment } from "./order-schema.ts";
+import { parseAmendment } from "./parse-order.ts";
 import { cancelQuery, noQuery, parseOrderId, parseQuery } from "./query.ts";
 import { orderInCentral, orderNotFound } from "./read.ts";
 

@@ -223,12 +223,12 @@ describe("a placement that fails", () => {
     });
   });
 
-  test("for a field that is not supported never reaches a shard", async () => {
-    const response = await place("", { ...order, reduceOnly: true });
-    expect(response.status).toBe(422);
+  test("for fields that do not go together never reaches a shard", async () => {
+    const response = await place("", { ...order, stopPrice: "1" });
+    expect(response.status).toBe(400);
     expect(await response.json()).toMatchObject({
-      code: "not_supported",
-      context: { fields: ["reduceOnly"] },
+      code: "invalid_request",
+      errors: [{ path: "stopPrice" }],
     });
     expect(edge.router.asked).toEqual([]);
   });
@@ -273,7 +273,7 @@ describe("POST /v1/orders/batch", () => {
       named("refused"),
       named("again"),
       named("dead", "ETHUSDT"),
-      { ...order, closePosition: true },
+      { ...order, stopPrice: "1" },
     ]);
     expect(response.status).toBe(200);
     const requestId = response.headers.get("request-id");
@@ -284,7 +284,7 @@ describe("POST /v1/orders/batch", () => {
         { status: 422, body: JSON.parse(refusal) },
         { status: 200, body: JSON.parse(ORDER_BODY) },
         { status: 503, body: { code: "shard_unavailable", requestId } },
-        { status: 422, body: { code: "not_supported", requestId } },
+        { status: 400, body: { code: "invalid_request", errors: [{ path: "stopPrice" }] } },
       ],
     });
     expect(response.headers.get("sluice-durability")).toBe("local");

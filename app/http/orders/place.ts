@@ -7,7 +7,7 @@ import { BATCH_BODY_BYTES_MAX, invalidRequest, ORDER_BODY_BYTES_MAX, readJson } 
 import type { Call } from "../call.ts";
 import { answerReply, plainProblem, problemReply, Reply, routingProblem } from "../reply.ts";
 import type { Edge, Route } from "../route.ts";
-import { parseBatch, parseOrder } from "./order-schema.ts";
+import { parseBatch, parseOrder } from "./parse-order.ts";
 import { ackQuery, parseQuery } from "./query.ts";
 
 const DURABILITY_HEADER = "Sluice-Durability";

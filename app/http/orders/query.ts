@@ -1,10 +1,15 @@
 /** Query parameters and path ids of the order routes, parsed once. */
 import { z } from "zod";
-import type { ClientOrderId, InstrumentSymbol, OrderId } from "../../../shards/domain/brands.ts";
+import type {
+  AccountId,
+  ClientOrderId,
+  InstrumentSymbol,
+  OrderId,
+} from "../../../shards/domain/brands.ts";
 import type { FieldError } from "../../../shards/domain/problem.ts";
 import type { HistoryPlace } from "../../central/history.ts";
 import { DURABILITY_LEVELS } from "../../routing/progress-board.ts";
-import { clientOrderId, type Parsed, parseWith, symbol } from "./fields.ts";
+import { clientOrderId, type Parsed, parseWith, symbol } from "../fields.ts";
 
 const PAGE_LIMIT_DEFAULT = 100;
 const PAGE_LIMIT_MAX = 1000;
@@ -123,8 +128,15 @@ const decodeCursor = (cursor: string): HistoryPlace | undefined => {
   return known ? position : undefined;
 };
 
-/** undefined: no order can have this id. */
-export const parseOrderId = (text: string): OrderId | undefined => {
+const parseId = (text: string): number | undefined => {
   const id = /^[1-9]\d{0,15}$/.test(text) ? Number(text) : 0;
-  return id > 0 && Number.isSafeInteger(id) ? (id as OrderId) : undefined;
+  return id > 0 && Number.isSafeInteger(id) ? id : undefined;
 };
+
+/** undefined: no order can have this id. */
+export const parseOrderId = (text: string): OrderId | undefined =>
+  parseId(text) as OrderId | undefined;
+
+/** undefined: no account can have this id. */
+export const parseAccountId = (text: string): AccountId | undefined =>
+  parseId(text) as AccountId | undefined;

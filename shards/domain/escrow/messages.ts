@@ -25,6 +25,8 @@ export interface GrantReply extends FromBank {
   readonly reqSeq: number;
   readonly code: ReplyCode;
   readonly grantedMinor: bigint;
+  /** What the bank thinks the shard should hold unused now; advice, not stored. */
+  readonly targetMinor: bigint;
 }
 
 export interface EventMessage extends Envelope {

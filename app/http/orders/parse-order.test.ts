@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import { parseAmendment, parseBatch, parseOrder } from "./order-schema.ts";
+import { parseAmendment, parseBatch, parseOrder } from "./parse-order.ts";
 
 const limit = {
   clientOrderId: "a-1",
@@ -10,6 +10,9 @@ const limit = {
   quantity: "0.010",
 };
 const market = { symbol: "BTCUSDT", side: "SELL", type: "MARKET", quantity: "1" };
+const takeProfit = { type: "TAKE_PROFIT", stopPrice: "60000" };
+const stopMarket = { ...market, type: "STOP_MARKET", stopPrice: "1" };
+const closing = { symbol: "BTCUSDT", side: "SELL", type: "STOP_MARKET", stopPrice: "1.50" };
 const without = (field: string): object =>
   Object.fromEntries(Object.entries(limit).filter(([name]) => name !== field));
 
@@ -23,7 +26,14 @@ describe("an order that is well formed", () => {
         goodTillDate: null,
         price: "50000.1",
         quantity: "0.01",
+        stopPrice: null,
+        workingType: null,
+        reduceOnly: false,
+        closePosition: false,
+        positionSide: "BOTH",
         selfTradePrevention: "NONE",
+        takeProfit: null,
+        stopLoss: null,
       } as never,
     });
   });
@@ -53,9 +63,60 @@ describe("an order that is well formed", () => {
     ["FOK", { timeInForce: "FOK" }],
     ["longest decimal", { price: "9999999999999999.123456789012345678" }],
     ["longest client order id", { clientOrderId: `${".A:/a0_-".repeat(4)}1234` }],
+    ["STOP", { type: "STOP", stopPrice: "1" }],
+    ["TAKE_PROFIT until a date", { ...takeProfit, timeInForce: "GTD", goodTillDate: 1 }],
+    ["LAST_PRICE", { type: "STOP", stopPrice: "1", workingType: "LAST_PRICE" }],
+    ["reduce-only", { reduceOnly: true }],
+    ["hedge mode's side", { positionSide: "SHORT" }],
+    ["both children", { takeProfit: { stopPrice: "2" }, stopLoss: { stopPrice: "1", price: "1" } }],
     ["self-trade prevention", { selfTradePrevention: "EXPIRE_BOTH" }],
   ])("%s is taken", (_, change) => {
     expect(parseOrder({ ...limit, ...change }).ok).toBe(true);
+  });
+});
+
+describe("an order with rare fields", () => {
+  test("that is conditional triggers by the mark price unless it says otherwise", () => {
+    expect(parseOrder(stopMarket)).toMatchObject({
+      ok: true,
+      value: { stopPrice: "1", workingType: "MARK_PRICE", timeInForce: null, price: null },
+    });
+    expect(parseOrder({ ...limit, ...takeProfit })).toMatchObject({
+      ok: true,
+      value: { stopPrice: "60000", timeInForce: "GTC", price: "50000.1" },
+    });
+  });
+
+  test("that closes a position has no quantity, and is reduce-only", () => {
+    expect(parseOrder({ ...closing, closePosition: true })).toMatchObject({
+      ok: true,
+      value: { closePosition: true, reduceOnly: true, quantity: null, stopPrice: "1.5" },
+    });
+  });
+
+  test("with children has them canonical, with their defaults", () => {
+    const parsed = parseOrder({
+      ...limit,
+      takeProfit: { stopPrice: "60000.0", price: "60001.0", clientOrderId: "tp-1" },
+      stopLoss: { stopPrice: "40000", workingType: "LAST_PRICE" },
+    });
+    expect(parsed).toMatchObject({
+      ok: true,
+      value: {
+        takeProfit: {
+          clientOrderId: "tp-1",
+          stopPrice: "60000",
+          price: "60001",
+          workingType: "MARK_PRICE",
+        },
+        stopLoss: {
+          clientOrderId: null,
+          stopPrice: "40000",
+          price: null,
+          workingType: "LAST_PRICE",
+        },
+      } as never,
+    });
   });
 });
 
@@ -109,8 +170,44 @@ describe("an order that is not valid names each field", () => {
       ["stopLoss.x"],
     ],
     ["has several faults", { ...limit, side: "?", price: 1, x: 1 }, ["side", "price", "x"]],
-    ["is unsupported and not valid", { ...limit, reduceOnly: true, price: 1 }, ["price"]],
-    ["is unsupported and breaks a rule", { ...without("price"), reduceOnly: true }, ["price"]],
+    ["is LIMIT with a stop price", { ...limit, stopPrice: "1" }, ["stopPrice"]],
+    ["is MARKET with a working type", { ...market, workingType: "MARK_PRICE" }, ["workingType"]],
+    ["is STOP without a stop price", { ...limit, type: "STOP" }, ["stopPrice"]],
+    ["is STOP without a price", { ...without("price"), type: "STOP", stopPrice: "1" }, ["price"]],
+    ["is STOP_MARKET with a price", { ...stopMarket, price: "1" }, ["price"]],
+    ["is STOP_MARKET with a time", { ...stopMarket, timeInForce: "GTC" }, ["timeInForce"]],
+    ["is STOP_MARKET with a date", { ...stopMarket, goodTillDate: 1 }, ["goodTillDate"]],
+    ["is STOP_MARKET without a quantity", closing, ["quantity"]],
+    ["closes with a quantity", { ...closing, closePosition: true, quantity: "1" }, ["quantity"]],
+    [
+      "closes and does not only reduce",
+      { ...closing, closePosition: true, reduceOnly: false },
+      ["reduceOnly"],
+    ],
+    ["is LIMIT and closes", { ...without("quantity"), closePosition: true }, ["closePosition"]],
+    ["has an unknown working type", { ...stopMarket, workingType: "INDEX" }, ["workingType"]],
+    ["has an unknown position side", { ...limit, positionSide: "NET" }, ["positionSide"]],
+    ["has a child without stop price", { ...limit, takeProfit: {} }, ["takeProfit.stopPrice"]],
+    [
+      "is reduce-only with children",
+      { ...limit, reduceOnly: true, takeProfit: { stopPrice: "1" }, stopLoss: { stopPrice: "1" } },
+      ["takeProfit", "stopLoss"],
+    ],
+    ["is conditional with a child", { ...stopMarket, stopLoss: { stopPrice: "1" } }, ["stopLoss"]],
+    [
+      "has a child with its own id",
+      { ...limit, takeProfit: { stopPrice: "1", clientOrderId: "a-1" } },
+      ["takeProfit.clientOrderId"],
+    ],
+    [
+      "has children with the same id",
+      {
+        ...limit,
+        takeProfit: { stopPrice: "1", clientOrderId: "c" },
+        stopLoss: { stopPrice: "1", clientOrderId: "c" },
+      },
+      ["stopLoss.clientOrderId"],
+    ],
   ])("when it %s", (_, body, paths) => {
     const parsed = parseOrder(body);
     expect(parsed).toMatchObject({ ok: false, problem: { code: "invalid_request" } });
@@ -124,38 +221,6 @@ describe("an order that is not valid names each field", () => {
     expect(parsed).toMatchObject({
       errors: [{ path: "price", reason: "must be text, not a JSON number" }],
     });
-  });
-});
-
-describe("what the contract has and this version lacks is not_supported", () => {
-  test.each<[string, object, string[]]>([
-    [
-      "a conditional type",
-      { ...market, type: "STOP_MARKET", stopPrice: "1" },
-      ["type", "stopPrice"],
-    ],
-    ["STOP", { ...limit, type: "STOP", stopPrice: "1" }, ["type", "stopPrice"]],
-    ["TAKE_PROFIT", { ...limit, type: "TAKE_PROFIT", stopPrice: "1" }, ["type", "stopPrice"]],
-    ["TAKE_PROFIT_MARKET", { ...market, type: "TAKE_PROFIT_MARKET" }, ["type"]],
-    ["stopPrice", { ...limit, stopPrice: "1" }, ["stopPrice"]],
-    ["workingType", { ...limit, workingType: "MARK_PRICE" }, ["workingType"]],
-    ["takeProfit", { ...limit, takeProfit: { stopPrice: "1" } }, ["takeProfit"]],
-    ["stopLoss", { ...limit, stopLoss: { stopPrice: "1", price: "2" } }, ["stopLoss"]],
-    ["reduceOnly", { ...limit, reduceOnly: true }, ["reduceOnly"]],
-    ["closePosition", { ...market, closePosition: true }, ["closePosition"]],
-    ["positionSide", { ...limit, positionSide: "SHORT" }, ["positionSide"]],
-  ])("%s", (_, body, fields) => {
-    const parsed = parseOrder(body);
-    expect(parsed).toMatchObject({
-      ok: false,
-      problem: { code: "not_supported", context: { fields } },
-    });
-    if (!parsed.ok) for (const field of fields) expect(parsed.problem.detail).toContain(field);
-  });
-
-  test("a closed position needs no quantity", () => {
-    const { quantity: _, ...body } = { ...market, closePosition: true };
-    expect(parseOrder(body)).toMatchObject({ ok: false, problem: { code: "not_supported" } });
   });
 });
 

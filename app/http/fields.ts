@@ -1,6 +1,8 @@
 /** Fields that several requests share, and how their errors are said. */
 import { z } from "zod";
-import type { FieldError } from "../../../shards/domain/problem.ts";
+import type { CanonicalDecimal } from "../../shards/domain/brands.ts";
+import { canonicalDecimal } from "../../shards/domain/decimal.ts";
+import type { FieldError } from "../../shards/domain/problem.ts";
 
 export const DECIMAL = /^(0|[1-9]\d{0,15})(\.\d{1,18})?$/;
 
@@ -16,7 +18,34 @@ export const clientOrderId = z
   .string()
   .regex(/^[.A-Z:/a-z0-9_-]{1,36}$/)
   .meta({ examples: ["a-1"] });
+/** Names that others give, such as an execution's; unique to their sender. */
+export const foreignId = z.string().regex(/^[.A-Z:/a-z0-9_-]{1,64}$/);
+export const asset = z
+  .string()
+  .regex(/^[A-Z0-9_-]{1,32}$/)
+  .meta({ examples: ["USDT"] });
+/** Signed. Ten digits before the point: in units of 10^-8 it fits 64 bits. */
+export const money = z
+  .string()
+  .regex(
+    /^-?(0|[1-9]\d{0,9})(\.\d{1,8})?$/,
+    "must be a decimal like -10.5: up to 10 digits before and 8 after the point",
+  )
+  .meta({ examples: ["1000.00"] });
+/** Account and order ids: decimal integers as text. */
+export const idText = z
+  .string()
+  .regex(/^[1-9]\d{0,15}$/)
+  .refine((id) => Number.isSafeInteger(Number(id)), "is too large")
+  .meta({ examples: ["4097"] });
 export const timestamp = z.int().min(0);
+
+/** {@link money} without trailing zeros; zero has no sign. */
+export const canonicalMoney = (text: string): CanonicalDecimal => {
+  if (!text.startsWith("-")) return canonicalDecimal(text);
+  const size = canonicalDecimal(text.slice(1));
+  return size === "0" ? size : (`-${size}` as CanonicalDecimal);
+};
 
 /** A value that is what its schema says, or the refused fields. */
 export type Parsed<T> =

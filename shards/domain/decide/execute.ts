@@ -1,0 +1,268 @@
+/**
+ * What a matching engine says of an order. Each execution is applied once and whole, or put aside
+ * whole, with a reason for somebody to look at; never in part.
+ */
+import type { Execution } from "../command.ts";
+import { multiplyExact, parseUnits } from "../decimal.ts";
+import type { DomainEvent, FillEffect, PositionChanged } from "../event.ts";
+import type { Instrument } from "../instrument.ts";
+import { isOpen, type Order } from "../order.ts";
+import { reducesOnly } from "../risk/exposure.ts";
+import { parseMoney } from "../risk/money.ts";
+import { applyFill, fitsPosition } from "../risk/position.ts";
+import type { Position } from "../risk/types.ts";
+import { settledMargin } from "./amend.ts";
+import { Changes } from "./changes.ts";
+import { activateChildren } from "./children.ts";
+import type { Decision, DecisionView, QuarantineReason } from "./types.ts";
+
+type Executed = Extract<Decision, { kind: "executed" }>;
+
+/** An order, its instrument and what came for it. */
+interface Matched {
+  readonly view: DecisionView;
+  readonly execution: Execution;
+  readonly instrument: Instrument;
+  readonly order: Order;
+  readonly now: number;
+}
+
+export const decideExecution = (
+  view: DecisionView,
+  execution: Execution,
+  now: number,
+): Executed => {
+  const { symbol, executionId } = execution;
+  if (view.hasExecution(symbol, executionId)) {
+    const result = { status: "duplicate" } as const;
+    const nothing = { seen: null, quarantined: null, lastPriceUnits: null };
+    return { kind: "executed", events: [], result, ...nothing };
+  }
+  const matched = match(view, execution, now);
+  const applied = typeof matched === "string" ? matched : apply(matched);
+  if (typeof applied === "string") return quarantine(view, execution, applied, now);
+  return {
+    kind: "executed",
+    ...applied,
+    result: { status: "applied" },
+    seen: { executionId, symbol },
+    quarantined: null,
+  };
+};
+
+const quarantine = (
+  view: DecisionView,
+  execution: Execution,
+  reason: QuarantineReason,
+  at: number,
+): Executed => {
+  const { executionId, symbol } = execution;
+  const aside = { executionId, reason, execution: JSON.stringify(execution) };
+  const stamp = view.nextStamp(view.instrument(symbol) === undefined ? "" : symbol);
+  return {
+    kind: "executed",
+    events: [{ type: "execution_quarantined", stamp, ...aside, at }],
+    result: { status: "quarantined", reason },
+    seen: { executionId, symbol },
+    quarantined: aside,
+    lastPriceUnits: null,
+  };
+};
+
+const match = (
+  view: DecisionView,
+  execution: Execution,
+  now: number,
+): Matched | QuarantineReason => {
+  const instrument = view.instrument(execution.symbol);
+  if (instrument === undefined) return "unknown_symbol";
+  const order = view.order(execution.orderId);
+  if (order === undefined) return "unknown_order";
+  if (order.symbol !== execution.symbol) return "symbol_mismatch";
+  if (!isOpen(order.status)) return "order_closed";
+  // It has never left this shard: the engine can't know it.
+  if (order.status === "PENDING" || order.status === "UNTRIGGERED") return "order_not_live";
+  return { view, execution, instrument, order, now };
+};
+
+interface Applied {
+  readonly events: readonly DomainEvent[];
+  readonly lastPriceUnits: number | null;
+}
+
+const apply = (matched: Matched): Applied | QuarantineReason => {
+  switch (matched.execution.kind) {
+    case "FILL":
+      return applyFillOf(matched);
+    case "AMENDED":
+      return applyAmended(matched);
+    case "AMEND_REJECTED":
+      return applyAmendRejected(matched);
+    case "CANCEL":
+      return end(matched, "CANCELED", "CANCELED");
+    case "EXPIRE":
+      return end(matched, "EXPIRED", "EXPIRED");
+    case "REJECT":
+      // What has traded was not rejected: only its rest was.
+      return end(matched, matched.order.executedUnits === 0 ? "REJECTED" : "CANCELED", "REJECTED");
+  }
+};
+
+const end = (
+  { view, order, now }: Matched,
+  status: "CANCELED" | "EXPIRED" | "REJECTED",
+  reason: "CANCELED" | "EXPIRED" | "REJECTED",
+): Applied => {
+  const changes = new Changes(view, now);
+  changes.change(order, { status, amendment: null }, reason);
+  changes.dropPendingChildren(order);
+  return { events: changes.events, lastPriceUnits: null };
+};
+
+/** Units of a price or quantity > 0 on the instrument's scale; null for any other text. */
+const positiveUnits = (text: string | null, scale: number): number | null => {
+  const units = text === null ? null : parseUnits(text, scale);
+  return typeof units === "number" && units > 0 ? units : null;
+};
+
+interface Fill {
+  readonly priceUnits: number;
+  readonly quantityUnits: number;
+  readonly feeMinor: bigint;
+  readonly feeAsset: string;
+}
+
+const readFill = ({ execution, order, instrument }: Matched): Fill | null => {
+  const priceUnits = positiveUnits(execution.price, order.priceScale);
+  const quantityUnits = positiveUnits(execution.quantity, order.quantityScale);
+  const feeMinor = execution.fee === null ? 0n : parseMoney(execution.fee);
+  if (priceUnits === null || quantityUnits === null || typeof feeMinor !== "bigint") return null;
+  const feeAsset = execution.feeAsset ?? instrument.marginAsset;
+  return { priceUnits, quantityUnits, feeMinor, feeAsset };
+};
+
+/** The most that the engine may fill: it may have taken up an amendment, or not yet. */
+const fillableUnits = ({ quantityUnits, amendment }: Order): number =>
+  Math.max(quantityUnits, amendment?.quantityUnits ?? 0);
+
+const applyFillOf = (matched: Matched): Applied | QuarantineReason => {
+  const { view, order, now } = matched;
+  const fill = readFill(matched);
+  if (fill === null) return "unreadable";
+  const executedUnits = order.executedUnits + fill.quantityUnits;
+  if (executedUnits > fillableUnits(order)) return "overfill";
+  const { accountId, symbol, side, positionSide } = order;
+  const before = view.position(accountId, symbol, positionSide);
+  const { priceUnits, quantityUnits } = fill;
+  if (!fitsPosition(before, { side, positionSide, quantityUnits })) return "position_impossible";
+  const isFilled = executedUnits === fillableUnits(order);
+  const changes = new Changes(view, now);
+  const filled = changes.change(
+    order,
+    {
+      executedUnits,
+      costUnits: order.costUnits + multiplyExact(priceUnits, quantityUnits),
+      status: isFilled
+        ? "FILLED"
+        : order.status === "PENDING_CANCEL"
+          ? "PENDING_CANCEL"
+          : "PARTIALLY_FILLED",
+      amendment: isFilled ? null : order.amendment,
+    },
+    "FILLED",
+  );
+  const moved = movePosition(matched, before, fill);
+  activateChildren(changes, filled.order);
+  cutReducing(changes, order, before?.quantityUnits ?? 0, moved.position.quantityUnits);
+  const [first, ...others] = changes.events;
+  if (first === undefined) throw new Error("a fill without its order's event");
+  return { events: [first, moved, ...others], lastPriceUnits: priceUnits };
+};
+
+const movePosition = (
+  { view, order, instrument, execution: { executionId }, now }: Matched,
+  before: Position | undefined,
+  { priceUnits, quantityUnits, feeMinor, feeAsset }: Fill,
+): PositionChanged => {
+  const { accountId, symbol, side, positionSide, orderId } = order;
+  const trade = { accountId, symbol, side, positionSide, priceUnits, quantityUnits };
+  const { position, realisedMinor } = applyFill(before, trade, instrument, now);
+  const effect: FillEffect = { executionId, orderId, realisedMinor, feeMinor, feeAsset };
+  const feesMinor =
+    feeAsset === instrument.marginAsset ? position.feesMinor + feeMinor : position.feesMinor;
+  const stamp = view.nextStamp(symbol);
+  return { type: "position_changed", stamp, position: { ...position, feesMinor }, fill: effect };
+};
+
+/**
+ * The position shrank or turned: of the live orders that can only reduce it, the newest are ended
+ * until the others fit. Conditional ones stay; they are sized when they trigger.
+ */
+const cutReducing = (
+  changes: Changes,
+  { accountId, symbol, positionSide }: Order,
+  beforeUnits: number,
+  afterUnits: number,
+): void => {
+  const side = beforeUnits > 0 ? "SELL" : "BUY";
+  const closableUnits = Math.max(0, beforeUnits > 0 ? afterUnits : -afterUnits);
+  if (closableUnits >= Math.abs(beforeUnits)) return;
+  const live = changes
+    .openOrdersIn(accountId, symbol)
+    .filter(
+      (order) =>
+        (order.status === "NEW" || order.status === "PARTIALLY_FILLED") &&
+        order.side === side &&
+        order.positionSide === positionSide &&
+        reducesOnly(order),
+    );
+  let liveUnits = 0;
+  for (const order of live) liveUnits += remainingUnits(order);
+  for (const order of live.reverse()) {
+    if (liveUnits <= closableUnits) return;
+    liveUnits -= remainingUnits(order);
+    changes.cancel(order, "REDUCED");
+  }
+};
+
+const remainingUnits = (order: Order): number => fillableUnits(order) - order.executedUnits;
+
+const applyAmended = (matched: Matched): Applied | QuarantineReason => {
+  const { view, order, execution, instrument } = matched;
+  const { amendment } = order;
+  if (amendment === null) return "no_amendment";
+  const { priceUnits, quantityUnits } = amendment;
+  const isAsWished = (text: string | null, scale: number, wished: number): boolean =>
+    text === null || positiveUnits(text, scale) === wished;
+  if (
+    !isAsWished(execution.price, order.priceScale, priceUnits) ||
+    !isAsWished(execution.quantity, order.quantityScale, quantityUnits)
+  ) {
+    return "amendment_mismatch";
+  }
+  if (quantityUnits < order.executedUnits) return "overfill";
+  const margin = settledMargin(view, instrument, order, amendment);
+  return settle(matched, { priceUnits, quantityUnits, ...margin }, "AMENDED");
+};
+
+const applyAmendRejected = (matched: Matched): Applied | QuarantineReason => {
+  const { view, order, instrument } = matched;
+  if (order.amendment === null) return "no_amendment";
+  // It has filled more than the order had: so the engine did take the amendment up.
+  if (order.quantityUnits < order.executedUnits) return "overfill";
+  const { priceUnits, quantityUnits } = order;
+  const margin = settledMargin(view, instrument, order, { priceUnits, quantityUnits });
+  return settle(matched, { priceUnits, quantityUnits, ...margin }, "AMEND_REJECTED");
+};
+
+/** The amendment is decided; fills may have reached the quantity that now holds. */
+const settle = (
+  { view, order, now }: Matched,
+  change: Pick<Order, "priceUnits" | "quantityUnits" | "marginPriceUnits" | "openLossMinor">,
+  reason: "AMENDED" | "AMEND_REJECTED",
+): Applied => {
+  const changes = new Changes(view, now);
+  const status = change.quantityUnits === order.executedUnits ? "FILLED" : order.status;
+  changes.change(order, { ...change, status, amendment: null }, reason);
+  return { events: changes.events, lastPriceUnits: null };
+};

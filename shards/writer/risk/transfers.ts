@@ -1,0 +1,106 @@
+/** Deposits and withdrawals, decided by the bank of the account's home shard; idempotent by their id. */
+import type { CanonicalDecimal } from "../../domain/brands.ts";
+import type { Command } from "../../domain/command.ts";
+import { accountKey, renderTransfer } from "../../domain/entities.ts";
+import type { PurseKey, Transfer } from "../../domain/escrow/types.ts";
+import type { Problem } from "../../domain/problem.ts";
+import { formatMoney, parseMoney } from "../../domain/risk/money.ts";
+import { type AnswerPart, problemAnswer } from "../answers.ts";
+import type { Overlay } from "../overlay.ts";
+import type { ShardState } from "../state.ts";
+import type { WriterStore } from "../store-port.ts";
+
+/** A transfer's amount: up to 2^63 - 1 minor units, as all money in the file. */
+const AMOUNT_MINOR_MAX = 2n ** 63n - 1n;
+
+export type TransferDecision =
+  | { readonly kind: "answer"; readonly answer: AnswerPart }
+  /** `new`: for the bank to decide. `joins`: it is being decided. */
+  | {
+      readonly kind: "new" | "joins";
+      readonly key: PurseKey;
+      readonly wanted: { readonly transferId: string; readonly amountMinor: bigint };
+    };
+
+/** Whether the bank has to decide a transfer. Nothing changes here. */
+export const decideTransfer = (
+  parts: {
+    readonly overlay: Overlay;
+    readonly state: ShardState;
+    readonly store: Pick<WriterStore, "findTransfer">;
+    readonly transfers: { amountOf(key: PurseKey, transferId: string): bigint | undefined };
+  },
+  command: Extract<Command, { readonly kind: "transfer" }>,
+): TransferDecision => {
+  const { overlay, state, store, transfers } = parts;
+  const { accountId, asset, transferId, amount } = command;
+  const key = { accountId, asset };
+  const { shardIndex, homeOf } = state.risk.terms.escrow;
+  if (homeOf(accountId) !== shardIndex) return refused(notHome(command, homeOf(accountId)));
+  const amountMinor = parseAmount(amount);
+  if (amountMinor === null) return refused(badAmount(amount));
+  const known = overlay.held.transfer(key, transferId) ?? store.findTransfer(key, transferId);
+  if (known !== undefined) {
+    if (known.amountMinor !== amountMinor) return refused(reused(transferId, known.amountMinor));
+    // Its own record is not newer than this one.
+    const place = overlay.newestPlace(accountKey(accountId));
+    return { kind: "answer", answer: transferAnswer(key, known, { kind: "replayed", place }) };
+  }
+  const wanted = { transferId, amountMinor };
+  const undecided = transfers.amountOf(key, transferId);
+  if (undecided === undefined) return { kind: "new", key, wanted };
+  return undecided === amountMinor
+    ? { kind: "joins", key, wanted }
+    : refused(reused(transferId, undecided));
+};
+
+const parseAmount = (amount: CanonicalDecimal): bigint | null => {
+  const minor = parseMoney(amount);
+  if (typeof minor !== "bigint" || minor === 0n) return null;
+  return minor <= AMOUNT_MINOR_MAX && minor >= -AMOUNT_MINOR_MAX ? minor : null;
+};
+
+/** What is told of a decided transfer, once its record is replicated. */
+export const transferAnswer = (
+  { accountId, asset }: PurseKey,
+  transfer: Transfer,
+  { kind, place }: Pick<AnswerPart, "kind" | "place">,
+): AnswerPart => {
+  if (transfer.outcome === "PAID") {
+    return { status: 200, kind, place, body: renderTransfer(accountId, asset, transfer) };
+  }
+  const { transferId, amountMinor } = transfer;
+  const amount = formatMoney(amountMinor);
+  const problem: Problem = {
+    code: "insufficient_funds",
+    detail: `The account does not have ${formatMoney(-amountMinor)} ${asset} free.`,
+    context: { transferId, asset, amount },
+  };
+  return { ...problemAnswer(problem), place };
+};
+
+const refused = (problem: Problem): TransferDecision => ({
+  kind: "answer",
+  answer: problemAnswer(problem),
+});
+
+const notHome = (
+  { accountId }: Extract<Command, { readonly kind: "transfer" }>,
+  homeIndex: number,
+): Problem => ({
+  code: "invalid_request",
+  detail: `The bank of account ${accountId} is on the shard with index ${homeIndex}.`,
+  context: { accountId: String(accountId), shardIndex: homeIndex },
+});
+
+const badAmount = (amount: string): Problem => ({
+  code: "invalid_request",
+  detail: `amount ${amount} is not money: signed, 8 decimals at most, not zero, below 9.2e10.`,
+  context: { amount },
+});
+
+const reused = (transferId: string, amountMinor: bigint): Problem => ({
+  code: "transfer_id_reused",
+  detail: `${transferId} was used for a transfer of ${formatMoney(amountMinor)}.`,
+  context: { transferId, amount: formatMoney(amountMinor) },
+});
