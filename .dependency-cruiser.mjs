@@ -46,7 +46,12 @@ const rooms = {
   ],
   // The paper engine reads what a shard commits from its file.
   "app/matching/": [...core, "shards/store/shard-reader\\.ts$"],
-  "app/venue/": [...core, "app/central/topic/(patience|topic-admin)\\.ts$"],
+  "app/venue/": [
+    ...core,
+    "app/central/topic/(patience|topic-admin)\\.ts$",
+    "app/http/venue/(executions|mark-prices)\\.ts$",
+    "app/routing/",
+  ],
   "app/instruments/": ["shards/domain/", "shards/process/"],
   "app/config[a-z-]*\\.ts$": [...core, "shards/config\\.ts$"],
   // One binary carries every process, so the command line may also start the shard's main.

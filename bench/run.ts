@@ -13,6 +13,8 @@ import { benchOutcomes } from "./outcomes/outcomes.ts";
 import { type ReplicationOptions, STEPS, type Step } from "./replication/options.ts";
 import { benchReplication } from "./replication/replication.ts";
 import { benchRetention } from "./retention/retention.ts";
+import type { RiskOptions } from "./risk/options.ts";
+import { benchRisk } from "./risk/risk.ts";
 import type { StartOptions } from "./start/options.ts";
 import { benchStart } from "./start/start.ts";
 import type { BenchOptions } from "./support/options.ts";
@@ -88,18 +90,20 @@ interface OrderEntryFlags extends Flags {
   readonly cpuProf?: ProcessName;
 }
 
-const orderEntryOptions = (flags: OrderEntryFlags): OrderEntryOptions => {
-  const { binary, cpuProf } = flags;
-  if (binary !== undefined && cpuProf !== undefined) {
-    throw new UsageError(`--cpu-prof ${cpuProf} needs the source: leave --binary ${binary} out.`);
-  }
-  return {
-    ...common(flags),
-    parts: flags.part === undefined ? PARTS : [flags.part],
-    latency: flags.latency,
-    latencyAt: flags.latencyAt,
-    cpuProf,
-  };
+const orderEntryOptions = (flags: OrderEntryFlags): OrderEntryOptions => ({
+  ...common(flags),
+  parts: flags.part === undefined ? PARTS : [flags.part],
+  latency: flags.latency,
+  latencyAt: flags.latencyAt,
+  cpuProf: profiled(flags),
+});
+
+const profiled = ({
+  binary,
+  cpuProf,
+}: Pick<OrderEntryFlags, "binary" | "cpuProf">): ProcessName | undefined => {
+  if (binary === undefined || cpuProf === undefined) return cpuProf;
+  throw new UsageError(`--cpu-prof ${cpuProf} needs the source: leave --binary ${binary} out.`);
 };
 
 interface OutcomesFlags extends Flags {
@@ -135,6 +139,19 @@ const startOptions = (flags: StartFlags): StartOptions => ({
   ...common(flags),
   storedOrders: flags.stored ?? (flags.quick ? 100_000 : 1_000_000),
   memoryOrders: flags.memoryOrders ?? (flags.quick ? 100_000 : 2_000_000),
+});
+
+interface RiskFlags extends Flags {
+  readonly accounts?: number;
+  readonly perSecond?: number;
+  readonly cpuProf?: ProcessName;
+}
+
+const riskOptions = (flags: RiskFlags): RiskOptions => ({
+  ...common(flags),
+  accounts: flags.accounts ?? (flags.quick ? 500 : 10_000),
+  perSecond: flags.perSecond ?? (flags.quick ? 200 : 1000),
+  cpuProf: profiled(flags),
 });
 
 const program = new Command("bench").description("what Sluice does, against what it could do");
@@ -176,6 +193,20 @@ define(program, "replication", "the way through broker and MySQL against a bare 
     perform(flags, () => benchReplication(replicationOptions(flags))),
   );
 
+define(program, "risk", "the rate with margin against none; decide, grants, brackets")
+  .option("--accounts <count>", "accounts that trade (10,000)", positive)
+  .option("--per-second <count>", "orders a second while some wait for a grant (1,000)", positive)
+  .addOption(
+    new Option("--cpu-prof <process>", "of the system with margin, under bun --cpu-prof").choices([
+      "api",
+      "shard1",
+      "shard2",
+      "shard3",
+      "applier",
+    ]),
+  )
+  .action((flags: RiskFlags) => perform(flags, () => benchRisk(riskOptions(flags))));
+
 define(program, "retention", "the size of a shard's file while 5,000,000 orders come and go")
   .option("--orders <count>", "orders (5,000,000)", positive)
   .action((flags: Flags & { readonly orders?: number }) => {
@@ -187,6 +218,7 @@ define(program, "all", "every benchmark, one after the other", { isDefault: true
   async (flags: Flags) => {
     await perform(flags, () => benchOrderEntry(orderEntryOptions({ ...flags, latency: true })));
     await perform(flags, () => benchGroupCommit(common(flags)));
+    await perform(flags, () => benchRisk(riskOptions(flags)));
     await perform(flags, () => benchReplication(replicationOptions(flags)));
     await perform(flags, () => benchOutcomes(outcomesOptions(flags)));
     await perform(flags, () => benchStart(startOptions(flags)));

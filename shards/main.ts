@@ -13,12 +13,12 @@ import type { Instrument } from "./domain/instrument.ts";
 import type { RiskMode, RiskSettings, Venue } from "./domain/risk/types.ts";
 import type { ShardMap } from "./domain/symbol-map.ts";
 import { systemClock } from "./process/clock.ts";
-import { EXIT, invariant, OperatingError, reasonOf, UsageError } from "./process/failure.ts";
+import { EXIT, OperatingError, reasonOf, UsageError } from "./process/failure.ts";
 import type { KafkaSettings } from "./process/kafka.ts";
 import type { Logger, LogLevel } from "./process/logger.ts";
 import { createRegistry } from "./process/metrics.ts";
 import type { Hello } from "./protocol/hello.ts";
-import { partitionOf } from "./protocol/partition.ts";
+import { homeShardOf } from "./protocol/home-shard.ts";
 import { askStanding, claimEpoch } from "./relay/claim.ts";
 import { RelayHandle } from "./relay/relay-handle.ts";
 import { compareStanding } from "./relay/standing.ts";
@@ -166,7 +166,7 @@ const indexOf = ({ shard, shardMap }: ShardOptions): number => {
   throw new UsageError(`--shard ${shard} is not in the sharding map, which has ${known}.`);
 };
 
-/** Where this shard stands in the map. An account's home is chosen as the api chooses it. */
+/** Where this shard stands in the map. */
 const amongOthers = ({ shard, shardMap, peerUrls, risk }: ShardOptions) => {
   const shards = [...shardMap.shards].sort((a, b) => a.index - b.index);
   const shardIndexes = shards.map(({ index }) => index);
@@ -181,11 +181,7 @@ const amongOthers = ({ shard, shardMap, peerUrls, risk }: ShardOptions) => {
           "ws://host:port.",
       );
     });
-  const homeOf = (accountId: AccountId): number => {
-    const index = shardIndexes[partitionOf(String(accountId), shardIndexes.length)];
-    invariant(index !== undefined, "the shard map has a shard");
-    return index;
-  };
+  const homeOf = (accountId: AccountId): number => homeShardOf(accountId, shards).index;
   return { shardIndexes, otherShards, homeOf };
 };
 

@@ -19,6 +19,7 @@ import { hostPort, shardUrls } from "./addresses.ts";
 import { listening, type Running, runUntilStopped } from "./running.ts";
 import { keySource } from "./signing.ts";
 import { centralPlace } from "./stores.ts";
+import { startVenueIntake } from "./venue-intake.ts";
 
 /** `sluice api`: the edge, stateless; as many as wanted. */
 export const serveApi = async (config: Config): Promise<void> => {
@@ -52,10 +53,12 @@ const startApi = async (config: Config): Promise<Running> => {
   });
   const server = await listening("--port or SLUICE_PORT", config, () => serveHttp(config, api));
   router.start();
+  const venue = startVenueIntake(config, { router, registry, logger });
   return {
     port: server.port ?? config.port,
     drain: async () => {
       const requestDeadlineMs = config.requestDeadline;
+      await venue?.stop();
       await drainHttp({ server, requestDeadlineMs, clock: systemClock, logger });
       await router.close();
       await central.close();

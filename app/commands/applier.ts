@@ -8,7 +8,7 @@ import type { Config } from "../config.ts";
 import { applierListen, hostPort } from "./addresses.ts";
 import { prepareDataDir } from "./data-dir.ts";
 import { type Running, runUntilStopped } from "./running.ts";
-import { centralPlace } from "./stores.ts";
+import { centralPlace, topicShape } from "./stores.ts";
 
 /** `sluice applier`: writes the central store. One on a file, any number on MySQL. */
 export const serveApplier = async (config: Config): Promise<void> => {
@@ -50,14 +50,5 @@ const startApplier = async (config: Config, place: ApplierPlace): Promise<Runnin
 export const applierPlace = (config: Config): ApplierPlace => {
   const place = centralPlace(config, "applier");
   if (place.kind === "embedded") return { kind: "embedded", dataDir: config.dataDir };
-  const { groupId, replicationFactor, retention } = config.kafka;
-  return {
-    ...place,
-    groupId,
-    topic: {
-      partitions: config.partitionCount,
-      replicationFactor: replicationFactor === 0 ? null : replicationFactor,
-      retentionMs: retention,
-    },
-  };
+  return { ...place, groupId: config.kafka.groupId, topic: topicShape(config) };
 };

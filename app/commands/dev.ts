@@ -28,6 +28,8 @@ const ROUTING_LOOK_MS = 10;
 /** Unless one is configured: the terminal should show the address and what goes wrong. */
 const LOG_LEVEL = "warn";
 const TOKEN_ACCOUNT = 42 as AccountId;
+/** Two, so that one can trade with the other. */
+const DEMO_ACCOUNTS = [TOKEN_ACCOUNT, (TOKEN_ACCOUNT + 1) as AccountId];
 const TOKEN_TTL_MS = 24 * 3_600_000;
 
 export interface DevArguments {
@@ -63,7 +65,7 @@ export const runDev = async (loaded: LoadedConfig, args: DevArguments): Promise<
   } else if (first === "serving") {
     const address = addressOf(config, tree.apiPort);
     await untilRouting(address);
-    if (withOwnTokens(config)) await fundDemoAccount(config, address);
+    if (withOwnTokens(config)) await fundDemoAccounts(config, address);
     console.log(await banner(config, args, address));
     await stop.promise;
   }
@@ -213,18 +215,19 @@ const untilRouting = async (address: string): Promise<void> => {
 /** What the demo account is given once, of each asset that margin is paid in. */
 const DEMO_AMOUNT = "1000000";
 
-/** The same transfer at each start: the second finds that it was made. */
-const fundDemoAccount = async (config: Config, address: string): Promise<void> => {
+/** The same transfers at each start: later ones find that they were made. */
+const fundDemoAccounts = async (config: Config, address: string): Promise<void> => {
   if (config.risk !== "margin") return;
   const api = adminApi(config, { api: address });
   const assets = new Set(seedInstruments(config.dataDir).map(({ marginAsset }) => marginAsset));
-  for (const asset of assets) {
+  const fund = async (account: AccountId, asset: string): Promise<void> => {
     const transfer = { transferId: `dev-welcome-${asset}`, asset, amount: DEMO_AMOUNT };
-    const path = `/admin/v1/accounts/${TOKEN_ACCOUNT}/transfers`;
-    const answer = await api.ask("POST", path, transfer);
-    if (answer.status < 300) continue;
-    console.error(`Account ${TOKEN_ACCOUNT} was not given its ${asset}: ${detailOf(answer)}`);
-  }
+    const answer = await api.ask("POST", `/admin/v1/accounts/${account}/transfers`, transfer);
+    if (answer.status < 300) return;
+    console.error(`Account ${account} was not given its ${asset}: ${detailOf(answer)}`);
+  };
+  const all = DEMO_ACCOUNTS.flatMap((account) => [...assets].map((asset) => fund(account, asset)));
+  await Promise.all(all);
 };
 
 const banner = async (config: Config, args: DevArguments, address: string): Promise<string> =>
@@ -232,12 +235,18 @@ const banner = async (config: Config, args: DevArguments, address: string): Prom
     `Sluice serves at ${address}`,
     "",
     ...(await tokenLines(config, address)),
+    ...moneyLines(config),
     ...matchLines(config, args),
     `Docs   ${address}/docs`,
     `Data   ${config.dataDir}`,
     ...storeLines(config),
     "Ctrl-C drains and ends.",
   ].join("\n");
+
+const moneyLines = (config: Config): readonly string[] =>
+  config.risk === "margin" && withOwnTokens(config)
+    ? [`Money  accounts ${DEMO_ACCOUNTS.join(" and ")} have ${DEMO_AMOUNT} of each asset`]
+    : [];
 
 const matchLines = (config: Config, args: DevArguments): readonly string[] => {
   if (config.venue !== "external") return [];
@@ -273,9 +282,7 @@ const tokenLines = async (config: Config, address: string): Promise<readonly str
   const order =
     '{"symbol":"BTCUSDT","side":"BUY","type":"LIMIT","price":"50000.10","quantity":"0.010"}';
   return [
-    config.risk === "margin"
-      ? `Token for account ${TOKEN_ACCOUNT}, which has ${DEMO_AMOUNT} of each asset (read, trade, admin; 24 h):`
-      : `Token for account ${TOKEN_ACCOUNT} (read, trade, admin; 24 h):`,
+    `Token for account ${TOKEN_ACCOUNT} (read, trade, admin; 24 h):`,
     token,
     "",
     "An order:",

@@ -1,6 +1,7 @@
 import { readFileSync } from "node:fs";
 import { reasonOf, UsageError } from "../../shards/process/failure.ts";
 import type { KafkaSettings } from "../../shards/process/kafka.ts";
+import type { TopicShape } from "../central/topic/topic-admin.ts";
 import type { Config } from "../config.ts";
 
 /** Where central is: a file in the data folder, or MySQL behind a broker. */
@@ -39,6 +40,13 @@ export const kafkaSettings = (config: Config, clientId: string): KafkaSettings |
         }),
   };
 };
+
+/** Of topics that are made. */
+export const topicShape = ({ partitionCount, kafka }: Config): TopicShape => ({
+  partitions: partitionCount,
+  replicationFactor: kafka.replicationFactor === 0 ? null : kafka.replicationFactor,
+  retentionMs: kafka.retention,
+});
 
 const readAuthority = (file: string): string => {
   try {

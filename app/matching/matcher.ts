@@ -158,7 +158,7 @@ export class Matcher {
   #trade(taker: Resting, maker: Resting, matches: Match[]): void {
     const quantityUnits = Math.min(taker.remainingUnits, maker.remainingUnits);
     const { priceUnits } = maker;
-    const trade = `${maker.orderId}x${taker.orderId}@${taker.executedUnits}`;
+    const trade = `${maker.orderId}x${taker.orderId}:${taker.executedUnits}`;
     for (const [order, suffix] of [
       [maker, "m"],
       [taker, "t"],

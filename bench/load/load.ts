@@ -59,11 +59,19 @@ interface Raw extends Latency {
   readonly wrong: number;
 }
 
-const runWrk = async (options: LoadOptions): Promise<Load> => {
-  const { port, connections, seconds, templates, check, folder } = options;
-  const file = join(folder, "templates.lua");
-  const entries = templates.map(({ head, tail }) => `{${luaText(head)},${luaText(tail)}}`);
-  writeFileSync(file, `return {${entries.join(",\n")}}\n`);
+const runWrk = (options: LoadOptions): Promise<Load> => {
+  const entries = options.templates.map(({ head, tail }) => luaList([head, tail]));
+  return runWrkSource(options, `return ${listOf(entries)}\n`);
+};
+
+/** wrk with the requests that `source` makes; `orders.lua` says what it may be. */
+export const runWrkSource = (
+  options: Omit<LoadOptions, "templates">,
+  source: string,
+): Promise<Load> => {
+  const { port, connections, seconds, check, folder } = options;
+  const file = join(folder, "requests.lua");
+  writeFileSync(file, source);
   const script = join(import.meta.dir, "orders.lua");
   const command = [
     "wrk",
@@ -74,8 +82,11 @@ const runWrk = async (options: LoadOptions): Promise<Load> => {
   return measured("wrk", command);
 };
 
-/** Visible ASCII, carriage returns and line feeds: JSON's escapes are Lua's. */
-const luaText = (text: string): string => JSON.stringify(text);
+/** Visible ASCII, carriage returns and line feeds, and numbers: JSON's escapes are Lua's. */
+export const luaList = (values: readonly (string | number)[]): string =>
+  listOf(values.map((value) => JSON.stringify(value)));
+
+export const listOf = (entries: readonly string[]): string => `{${entries.join(",\n")}}`;
 
 const runAutocannon = (options: LoadOptions): Promise<Load> => {
   const file = join(options.folder, "load.json");

@@ -8,7 +8,7 @@
  * Prints one line, `RESULT <json>`, an {@link OpenLoopResult}.
  */
 import { latencyOf } from "../support/statistics.ts";
-import type { OpenLoopOptions, OpenLoopResult } from "./open-loop.ts";
+import type { GroupLatency, OpenLoopOptions, OpenLoopResult } from "./open-loop.ts";
 import { FIRST_NUMBER } from "./orders.ts";
 
 /** How long the last answers may take before they count as lost. */
@@ -18,6 +18,8 @@ const EXPECTED = "HTTP/1.1 201 ";
 interface Connection {
   /** When the request under way was due, ms; -1 while idle. */
   dueMs: number;
+  /** Of the request under way. */
+  group: string | undefined;
   received: string;
   write(text: string): void;
   end(): void;
@@ -27,6 +29,7 @@ class OpenLoop {
   readonly #options: OpenLoopOptions;
   readonly #latencies: Float64Array;
   readonly #delays: Float64Array;
+  readonly #groups = new Map<string, number[]>();
   readonly #periodMs: number;
   readonly #idle: Connection[] = [];
   /** Due times of requests that found no idle connection, oldest first from `#waitingFrom`. */
@@ -73,6 +76,7 @@ class OpenLoop {
       refused: this.#refused,
       lost: this.#lost,
       latencyMs: latencyOf(this.#latencies.subarray(0, this.#recorded)),
+      groups: Object.fromEntries([...this.#groups].map(([name, ms]) => [name, groupOf(ms)])),
       sendDelayMs: latencyOf(this.#delays.subarray(0, this.#delaysRecorded)),
       cpuSeconds: (cpu.user + cpu.system) / 1e6,
     };
@@ -87,7 +91,7 @@ class OpenLoop {
         open: (socket) => {
           const write = (text: string): void => void socket.write(text);
           const end = (): void => void socket.end();
-          socket.data = { dueMs: -1, received: "", write, end };
+          socket.data = { dueMs: -1, group: undefined, received: "", write, end };
           resolve(socket.data);
         },
         data: ({ data }, bytes) => this.#receive(data, bytes),
@@ -131,6 +135,7 @@ class OpenLoop {
     this.#number++;
     const template = templates[this.#number % templates.length];
     connection.dueMs = dueMs;
+    connection.group = template?.group;
     this.#underWay++;
     connection.write(`${template?.head}${this.#number}${template?.tail}`);
   }
@@ -150,7 +155,7 @@ class OpenLoop {
 
   #answer(connection: Connection): void {
     const now = this.#nowMs();
-    this.#record(now, connection.dueMs);
+    this.#record(now, connection);
     connection.dueMs = -1;
     this.#underWay--;
     if (this.#periodMs === 0 && now < this.#endMs) {
@@ -167,9 +172,13 @@ class OpenLoop {
     this.#sendDue(now);
   }
 
-  #record(now: number, dueMs: number): void {
+  #record(now: number, { dueMs, group }: Connection): void {
     if (!this.#isMeasured(dueMs) || this.#recorded >= this.#latencies.length) return;
     this.#latencies[this.#recorded++] = now - dueMs;
+    if (group === undefined) return;
+    const known = this.#groups.get(group);
+    if (known === undefined) this.#groups.set(group, [now - dueMs]);
+    else known.push(now - dueMs);
   }
 
   #recordDelay(now: number, dueMs: number): void {
@@ -198,6 +207,11 @@ class OpenLoop {
     setTimeout(() => this.#finishWhenAnswered(this.#nowMs()), 5);
   }
 }
+
+const groupOf = (ms: readonly number[]): GroupLatency => ({
+  answers: ms.length,
+  ...latencyOf(Float64Array.from(ms)),
+});
 
 const options = (await Bun.file(process.argv[2] ?? "").json()) as OpenLoopOptions;
 console.log(`RESULT ${JSON.stringify(await new OpenLoop(options).run())}`);

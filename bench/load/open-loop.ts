@@ -16,6 +16,10 @@ export interface OpenLoopOptions {
   readonly templates: readonly RequestTemplate[];
 }
 
+export interface GroupLatency extends Latency {
+  readonly answers: number;
+}
+
 export interface OpenLoopResult {
   readonly scheduledPerSecond: number;
   /** Answers to requests that were due in the measured time. */
@@ -27,6 +31,8 @@ export interface OpenLoopResult {
   readonly lost: number;
   /** From the time a request was due to its answer. */
   readonly latencyMs: Latency;
+  /** The same by the templates' groups, where they have any. */
+  readonly groups: Readonly<Record<string, GroupLatency>>;
   /** From the time it was due to its write, on a connection that was idle: the generator's own. */
   readonly sendDelayMs: Latency;
   readonly cpuSeconds: number;

@@ -1,6 +1,7 @@
--- Sends requests that differ in their number only. Arguments: the file of templates (Lua), and
--- "check" to look at every answer's status, which costs the generator time.
-local templates, count, number = {}, 0, 0
+-- Sends numbered requests. Arguments: a Lua file, and "check" to look at every answer's status,
+-- which costs the generator time. The file gives a table of templates, taken in turns, or a function
+-- that makes the request of a number.
+local make, number
 
 local threads = {}
 function setup(thread)
@@ -8,8 +9,16 @@ function setup(thread)
 end
 
 function init(args)
-  templates = dofile(args[1])
-  count = #templates
+  local loaded = dofile(args[1])
+  if type(loaded) == "function" then
+    make = loaded
+  else
+    local count = #loaded
+    make = function(number)
+      local template = loaded[number % count + 1]
+      return template[1] .. number .. template[2]
+    end
+  end
   number = 1000000000
   wrong = 0
   if args[2] == "check" then
@@ -21,8 +30,7 @@ end
 
 function request()
   number = number + 1
-  local template = templates[number % count + 1]
-  return template[1] .. number .. template[2]
+  return make(number)
 end
 
 function done(summary, latency)

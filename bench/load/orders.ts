@@ -5,6 +5,8 @@ import { signBenchToken } from "../system/system.ts";
 export interface RequestTemplate {
   readonly head: string;
   readonly tail: string;
+  /** Times are told apart by it; the open-loop generator alone looks at it. */
+  readonly group?: string;
 }
 
 export interface Account {
@@ -30,7 +32,7 @@ export const makeAccounts = (): Promise<readonly Account[]> =>
 
 let runs = 0;
 /** A prefix that no other run uses, always of one length. */
-const nextPrefix = (): string => {
+export const nextPrefix = (): string => {
   runs++;
   const time = Math.floor(Date.now() / 1000).toString(36);
   return `o-${time}-${runs.toString(36).padStart(4, "0")}-`;

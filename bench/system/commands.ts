@@ -10,6 +10,18 @@ import type { RestingTime } from "../load/orders.ts";
 
 type Place = Extract<Command, { readonly kind: "place" }>;
 
+/** What a plain order leaves at its defaults. */
+export const PLAIN = {
+  stopPrice: null,
+  workingType: null,
+  reduceOnly: false,
+  closePosition: false,
+  positionSide: "BOTH",
+  selfTradePrevention: "NONE",
+  takeProfit: null,
+  stopLoss: null,
+} as const;
+
 const ACCOUNTS = 64;
 const FIRST_ACCOUNT = 1001;
 
@@ -46,7 +58,7 @@ export class PlaceCommands {
         goodTillDate: null,
         price: `${50_000 + account}.1` as CanonicalDecimal,
         quantity: "0.01" as CanonicalDecimal,
-        selfTradePrevention: "NONE",
+        ...PLAIN,
       },
     };
   }

@@ -10,7 +10,8 @@ import type { ShardStatus } from "../../shards/protocol/status.ts";
 import { ROOT } from "../support/machine.ts";
 import { type Child, cleanEnvironment, startChild } from "./child.ts";
 
-export type ProcessName = "api" | "shard" | "applier";
+/** `shard` is the only one; of several each has its name. */
+export type ProcessName = "api" | "shard" | "applier" | `shard${number}`;
 
 export interface SystemOptions {
   /** An empty folder for data and logs. */
@@ -59,9 +60,10 @@ export const signBenchToken = (account: number, admin = false): Promise<string> 
     clock: systemClock,
   });
 
-type PartOptions = Pick<SystemOptions, "folder" | "binary" | "settings" | "profile">;
+export type PartOptions = Pick<SystemOptions, "folder" | "binary" | "settings" | "profile">;
 
-const startPart = (
+/** One process of the product; `own` are the settings that only it has. */
+export const startPart = (
   options: PartOptions,
   name: ProcessName,
   args: readonly string[],
@@ -130,16 +132,11 @@ const asSystem = async (
   processes: readonly Child[],
 ): Promise<RunningSystem> => {
   const url = `http://127.0.0.1:${api.port}`;
-  await until(ROUTE_MS_MAX, "the api does not reach its shard", async () => {
-    const answer = await fetch(`${url}/readyz`);
-    return answer.ok;
-  });
-  const authorization = `Bearer ${await signBenchToken(ADMIN_ACCOUNT, true)}`;
+  await untilReady(url);
+  const headers = await adminHeaders();
   const shardStatus = async (): Promise<ShardStatus> => {
-    const answer = await fetch(`${url}/admin/v1/shards`, { headers: { authorization } });
-    const { items } = (await answer.json()) as { readonly items: readonly ShardStatus[] };
-    const [status] = items;
-    if (!answer.ok || status === undefined) throw new Error(`the shard's status: ${answer.status}`);
+    const [status] = await statusesOf(url, headers);
+    if (status === undefined) throw new Error("the api knows no shard");
     return status;
   };
   return {
@@ -159,8 +156,33 @@ const asSystem = async (
   };
 };
 
+/** What the admin API asks for. */
+export const adminHeaders = async () => ({
+  authorization: `Bearer ${await signBenchToken(ADMIN_ACCOUNT, true)}`,
+  "content-type": "application/json",
+});
+export type AdminHeaders = Awaited<ReturnType<typeof adminHeaders>>;
+
+/** Waits until the api reaches its shards. */
+export const untilReady = (url: string): Promise<number> =>
+  until(ROUTE_MS_MAX, "the api does not reach its shards", async () => {
+    const answer = await fetch(`${url}/readyz`);
+    return answer.ok;
+  });
+
+/** Of all shards. Throws when one of them does not answer. */
+export const statusesOf = async (
+  url: string,
+  headers: AdminHeaders,
+): Promise<readonly ShardStatus[]> => {
+  const answer = await fetch(`${url}/admin/v1/shards`, { headers });
+  if (!answer.ok) throw new Error(`the shards' status: ${answer.status}`);
+  const { items } = (await answer.json()) as { readonly items: readonly ShardStatus[] };
+  return items;
+};
+
 /** Looks again and again; gives the time until it held, in milliseconds. */
-const until = async (
+export const until = async (
   msMax: number,
   failure: string,
   holds: () => Promise<boolean>,

@@ -3,21 +3,26 @@
  * socket and relay: what is left is deciding, rendering, hashing, writing and syncing.
  */
 import type { Database } from "bun:sqlite";
+import { marginSettingsSchema } from "../../app/config-fields.ts";
 import { defaultInstruments } from "../../app/instruments/default-set.ts";
 import { type ShardSettings, shardSettingsSchema } from "../../shards/config.ts";
 import type { ShardName } from "../../shards/domain/brands.ts";
 import type { Command } from "../../shards/domain/command.ts";
+import { DEFAULT_ESCROW_POLICY } from "../../shards/domain/escrow/policy.ts";
+import type { Instrument } from "../../shards/domain/instrument.ts";
+import type { RiskMode, Venue } from "../../shards/domain/risk/types.ts";
 import { parseShardMap } from "../../shards/domain/symbol-map.ts";
 import { systemClock } from "../../shards/process/clock.ts";
 import { createLogger } from "../../shards/process/logger.ts";
 import { createRegistry } from "../../shards/process/metrics.ts";
-import type { Answer } from "../../shards/protocol/answer.ts";
+import type { Answer, ShardTiming } from "../../shards/protocol/answer.ts";
 import { Checkpointer } from "../../shards/store/checkpointer.ts";
 import { hashKey } from "../../shards/store/key-table.ts";
 import { type OpenedShard, openShardFile } from "../../shards/store/open-shard.ts";
 import { ShardStore } from "../../shards/store/shard-store.ts";
 import { Admission } from "../../shards/writer/admission.ts";
 import { WriterMetrics } from "../../shards/writer/metrics.ts";
+import type { RiskTerms } from "../../shards/writer/risk/risk-state.ts";
 import { ShardState } from "../../shards/writer/state.ts";
 import { Writer } from "../../shards/writer/writer.ts";
 
@@ -32,10 +37,10 @@ export interface WriterInProcess {
   readonly state: ShardState;
   readonly store: ShardStore;
   /**
-   * Submits the commands as one batch and resolves when all are answered. Throws unless each was
-   * answered with `status`.
+   * Submits the commands as one batch and resolves with where its time went when all are answered.
+   * Throws unless each was answered with `status`.
    */
-  commit(commands: readonly Command[], status: number): Promise<void>;
+  commit(commands: readonly Command[], status: number): Promise<ShardTiming>;
   /** What the relay would report when central has everything. */
   reportAllApplied(): void;
   close(): Promise<void>;
@@ -46,6 +51,11 @@ export interface WriterOptions {
   /** Over the product's defaults. */
   readonly settings?: Partial<ShardSettings>;
   readonly synchronous?: "FULL" | "NORMAL";
+  /** Both `none` when left out. With `margin` this shard is every account's home. */
+  readonly risk?: RiskMode;
+  readonly venue?: Venue;
+  /** The default set when left out. */
+  readonly instruments?: readonly Instrument[];
 }
 
 /** Nothing of the benchmark may expire or be shed: both would be measured as speed. */
@@ -60,7 +70,7 @@ const BENCH_LIMITS = {
 export const openWriter = async (options: WriterOptions): Promise<WriterInProcess> => {
   const settings = { ...shardSettingsSchema.parse({}), ...BENCH_LIMITS, ...options.settings };
   const { path } = options;
-  const opened = await openFile(path, settings);
+  const opened = await openFile(path, settings, options);
   const { database, epoch, loaded } = opened;
   if (options.synchronous !== undefined) {
     database.exec(`PRAGMA synchronous = ${options.synchronous}`);
@@ -85,12 +95,10 @@ export const openWriter = async (options: WriterOptions): Promise<WriterInProces
     checkpointer,
     loaded,
   );
-  const state = new ShardState({
-    shard: SHARD,
-    shardIndex: SHARD_INDEX,
-    epoch,
-    ...loaded,
-  });
+  const state = new ShardState(
+    { shard: SHARD, shardIndex: SHARD_INDEX, epoch, ...loaded },
+    riskTerms(options, epoch),
+  );
   const writer = makeWriter(settings, state, store);
   return {
     database,
@@ -113,8 +121,37 @@ export const openWriter = async (options: WriterOptions): Promise<WriterInProces
   };
 };
 
+/** The product's defaults; nobody realises anything here, so nothing waits for its replication. */
+const riskTerms = ({ risk = "none", venue = "none" }: WriterOptions, epoch: number): RiskTerms => {
+  const margin = marginSettingsSchema.parse({});
+  return {
+    risk,
+    venue,
+    settings: {
+      feeRateUnits: margin.feeRate,
+      marketBufferUnits: margin.marketBuffer,
+      markAgeMsMax: margin.markAge,
+      leverageDefault: margin.leverage,
+    },
+    escrow: {
+      shardIndex: SHARD_INDEX,
+      epoch,
+      shardIndexes: [SHARD_INDEX],
+      homeOf: () => SHARD_INDEX,
+      bankBoot: "benchmark",
+      isReconciling: false,
+      policy: DEFAULT_ESCROW_POLICY,
+      replicatedCommitSeq: () => 0,
+    },
+  };
+};
+
 /** Opens or makes a shard's file; without a central, the first epoch of a benchmark's own. */
-export const openFile = (path: string, settings: ShardSettings): Promise<OpenedShard> =>
+export const openFile = (
+  path: string,
+  settings: ShardSettings,
+  options: Pick<WriterOptions, "risk" | "venue" | "instruments"> = {},
+): Promise<OpenedShard> =>
   openShardFile({
     path,
     config: {
@@ -122,10 +159,10 @@ export const openFile = (path: string, settings: ShardSettings): Promise<OpenedS
       shardIndex: SHARD_INDEX,
       shardMap: SHARD_MAP,
       partitionCount: PARTITION_COUNT,
-      risk: "none",
-      venue: "none",
+      risk: options.risk ?? "none",
+      venue: options.venue ?? "none",
     },
-    instruments: defaultInstruments,
+    instruments: options.instruments ?? defaultInstruments,
     backlogRecordsMax: settings.backlogRecordsMax,
     now: systemClock.now(),
     claimEpoch: () =>
@@ -150,22 +187,28 @@ const makeWriter = (settings: ShardSettings, state: ShardState, store: ShardStor
       intakeQueueMax: settings.intakeQueueMax,
       intakeWaitMaxMs: settings.intakeWaitMax,
       openOrdersMax: settings.openOrdersMax,
+      grantWaitersMax: settings.grantWaitersMax,
     },
     onCommitted: () => {},
+    onBankMessages: () => {},
     onDrained: () => {},
     onFailed: (reason) => {
       throw new Error(reason);
     },
   });
 
-const commitAll = (writer: Writer, commands: readonly Command[], status: number): Promise<void> => {
-  const { promise, resolve, reject } = Promise.withResolvers<void>();
+const commitAll = (
+  writer: Writer,
+  commands: readonly Command[],
+  status: number,
+): Promise<ShardTiming> => {
+  const { promise, resolve, reject } = Promise.withResolvers<ShardTiming>();
   let missing = commands.length;
   const sender = {
     answer: (answer: Answer): void => {
       if (answer.status !== status) reject(new Error(`${answer.status}: ${answer.body}`));
       missing--;
-      if (missing === 0) resolve();
+      if (missing === 0) resolve(answer.timing);
     },
   };
   for (const command of commands) writer.submit(sender, 0, Number.MAX_SAFE_INTEGER, command);

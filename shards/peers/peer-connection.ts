@@ -29,6 +29,8 @@ type PeerState = "connecting" | "greeting" | "serving" | "waiting" | "stopped";
 const ATTEMPT_MS_MAX = 2000;
 const PAUSE_MS_MIN = 20;
 const PAUSE_MS_MAX = 1000;
+/** So many failures in a row, about two seconds, are told once. */
+const NEWS_FAILURES = 7;
 /** So much unread means that the other shard hangs: its connection is made anew. */
 const BUFFERED_BYTES_MAX = 16 * 1024 ** 2;
 
@@ -104,8 +106,8 @@ export class PeerConnection {
 
   #fail(reason: string): void {
     const { logger, shardIndex, url } = this.#options;
-    // Of many failures in a row only the first is news.
-    if (this.#failuresInRow === 0) {
+    // A shard that starts or restarts is back before that; after it nothing is news.
+    if (this.#failuresInRow === NEWS_FAILURES) {
       logger.warn({ peer: shardIndex, url, reason }, "another shard cannot be reached");
     }
     this.#drop();

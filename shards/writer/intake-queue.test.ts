@@ -41,7 +41,10 @@ const ids = (batch: readonly Waiting<null>[]): number[] => batch.map(({ requestI
 
 describe("the intake queue", () => {
   test("gives batches in the order of arrival", () => {
-    const queue = queueOf(100, [1, 2, 3, 4, 5].map((id) => placeOf(id)));
+    const queue = queueOf(
+      100,
+      [1, 2, 3, 4, 5].map((id) => placeOf(id)),
+    );
     expect(ids(queue.take(2))).toEqual([0, 1]);
     expect(queue.length).toBe(3);
     expect(ids(queue.take(10))).toEqual([2, 3, 4]);

@@ -30,6 +30,8 @@ export interface ReplicatedOptions {
   /** Whose broker, MySQL and, when started, Redis. Topic, group and database are new. */
   readonly services: Services;
   readonly settings?: Settings;
+  /** Of `dev`. */
+  readonly flags?: readonly string[];
   /** Appliers in all; one is `dev`'s own. */
   readonly appliers?: number;
 }
@@ -77,7 +79,7 @@ export class Replicated {
   }
 
   static async start(options: ReplicatedOptions): Promise<Replicated> {
-    const { services, settings = {}, appliers = 1 } = options;
+    const { services, settings = {}, flags = [], appliers = 1 } = options;
     const database = await freshDatabase(services.mysqlUrl);
     const topic = freshTopic();
     const parts = {
@@ -96,7 +98,7 @@ export class Replicated {
         ...(services.redisUrl === "" ? {} : { REDIS_URL: services.redisUrl }),
       },
     };
-    const dev = await startDev(parts);
+    const dev = await startDev({ ...parts, flags });
     const system = new Replicated(parts, dev, await clientOf(dev.url, OPERATOR));
     for (let i = 1; i < appliers; i++) await system.addApplier();
     return system;

@@ -24,6 +24,8 @@ export class ShardNetwork {
   readonly #homeOf = (): number => 1;
   /** Messages on their way; delivered by {@link deliver} only. */
   readonly inFlight: BankMessage[] = [];
+  /** What the network loses. */
+  loses: (message: BankMessage) => boolean = () => false;
   readonly #taken: number[];
 
   constructor(count: number, changes: Partial<RiskTerms["escrow"]> = {}) {
@@ -44,7 +46,7 @@ export class ShardNetwork {
   /** Takes what the shards have said since. */
   collect(): void {
     for (const [i, { sent }] of this.shards.entries()) {
-      this.inFlight.push(...sent.slice(this.#taken[i]));
+      this.inFlight.push(...sent.slice(this.#taken[i]).filter((one) => !this.loses(one)));
       this.#taken[i] = sent.length;
     }
   }

@@ -257,7 +257,10 @@ const describeRisk = ({ risk }: ShardState): unknown => ({
       ({ exposure, settings, positions }) =>
         !Bun.deepEquals(exposure, emptyExposure) || settings !== undefined || positions.length > 0,
     )
-    .map((book) => structuredClone(book))
+    .map((book) => ({
+      ...book,
+      positions: book.positions.toSorted((a, b) => a.side.localeCompare(b.side)),
+    }))
     .sort((a, b) => a.accountId - b.accountId || a.symbol.localeCompare(b.symbol)),
   purses: [...risk.purses.all()]
     .map(({ key, purse, usedMinor }) => ({

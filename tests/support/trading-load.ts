@@ -57,7 +57,7 @@ export class Trading {
     this.#options = options;
     const { exchange, accounts } = options;
     const all: Pair[] = [];
-    for (let account = 1; account <= accounts; account++) {
+    for (const account of accountIds(accounts)) {
       for (const market of MARKETS) {
         const venue = new VenuePair(exchange, account, market);
         const isHedged = account % 5 === 0;
@@ -76,9 +76,8 @@ export class Trading {
   async open(): Promise<void> {
     const { exchange, accounts } = this.#options;
     await this.#mark(randomOf(this.#options.seed));
-    const ids = Array.from({ length: accounts }, (_, index) => index + 1);
     await Promise.all(
-      ids.map(async (account) => {
+      accountIds(accounts).map(async (account) => {
         for (const asset of ASSETS) {
           await this.#transfer(account, asset, this.isRich(account) ? RICH_MINOR : POOR_MINOR);
         }
@@ -281,6 +280,11 @@ const MARK_PAUSE_MS = 150;
 const MARK_TICKS = 60;
 const UNKNOWN_ORDER = "4503599627370495";
 const TOO_MANY_STEPS = 100_000_000;
+
+/** Not those that are given money by others at the start. */
+const ACCOUNTS_FROM = 101;
+const accountIds = (count: number): readonly number[] =>
+  Array.from({ length: count }, (_, index) => ACCOUNTS_FROM + index);
 
 /** Symbols of an account are in different lanes, and so are the accounts of a symbol. */
 const laneOf = ({ account, market }: Pair, lanes: number): number =>

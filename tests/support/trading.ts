@@ -32,9 +32,15 @@ const MORE_SYMBOLS = ["ONEUSDT", "TWOUSDT"] as const;
 const LIKE: string = "SOLUSDT";
 
 const likeSol = defaultInstruments.find(({ symbol }) => symbol === LIKE) as Instrument;
-/** All of them trade, those too that their exchange has ended since. */
+/** All of them trade, those too that their exchange has ended since, and in any quantity. */
 export const INSTRUMENTS: readonly Instrument[] = [
-  ...defaultInstruments.map((one): Instrument => ({ ...one, status: "TRADING" })),
+  ...defaultInstruments.map(
+    (one): Instrument => ({
+      ...one,
+      status: "TRADING",
+      marketMaxQuantityUnits: one.maxQuantityUnits,
+    }),
+  ),
   ...MORE_SYMBOLS.map((symbol) => ({ ...likeSol, symbol: symbol as InstrumentSymbol })),
 ];
 
@@ -240,7 +246,7 @@ export class Exchange {
       this.interruptions += 1;
       if (performance.now() > giveUpAt) {
         throw new Error(
-          `no certain answer to ${method} ${path} ${JSON.stringify(body)}: ${status} ${answer.body}`,
+          `no certain answer to ${account}'s ${method} ${path} ${JSON.stringify(body)}: ${status} ${answer.body}`,
         );
       }
       await Bun.sleep(pauseMs);

@@ -115,7 +115,8 @@ describe("verify", () => {
     `SELECT ${id}, account_id, client_order_id, symbol, side, type, time_in_force, good_till_date,
       price, quantity, executed_quantity, average_price, status, reduce_only, position_side,
       self_trade_prevention, created_at, updated_at, shard, epoch, commit_seq, partition, seq,
-      version, accepted_price, accepted_quantity, accepted_status FROM orders`;
+      version, accepted_price, accepted_quantity, accepted_status, stop_price, working_type,
+      close_position, parent_order_id, children, amendment_price, amendment_quantity FROM orders`;
   const typed = (type: number): string =>
     `(SELECT commit_seq FROM journal WHERE type = ${type} ORDER BY commit_seq LIMIT 1 OFFSET 20)`;
 
@@ -167,6 +168,13 @@ describe("verify", () => {
       "central.sqlite",
       `INSERT INTO orders ${columns("order_id + 1024000000")} WHERE order_id = ${ORDER}`,
       ["order_unknown"],
+    ],
+    [
+      "a trading state in central that the shard never had",
+      "central.sqlite",
+      `INSERT INTO entities VALUES ('shard1', 'trading_state_changed', 'all',
+        '{"scope":"all","state":"HALTED","version":1}', 1, 1, 1, 0, 1)`,
+      ["entity_unknown"],
     ],
     [
       "a refusal altered in central",

@@ -60,6 +60,14 @@ export const executionRoutes = (edge: Edge): readonly Route[] => [
   },
 ];
 
+/** One execution as it stands in a topic. Throws what zod throws, or a sentence. */
+export const parseExecution = (json: unknown): Execution => {
+  const sent = executionSchema.parse(json);
+  const [broken] = ruleErrors(sent, 0);
+  if (broken === undefined) return executionOf(sent);
+  throw new Error(`${broken.path.replace("executions.0.", "")} ${broken.reason}`);
+};
+
 const takeExecutions = async (edge: Edge, call: Call): Promise<Reply> => {
   const body = await readBody(call, executionsSchema, BATCH_BODY_BYTES_MAX);
   if (body instanceof Reply) return body;

@@ -2,6 +2,7 @@
 import { z } from "zod";
 import type { InstrumentSymbol } from "../../../shards/domain/brands.ts";
 import { CODES, type Code } from "../../../shards/domain/codes.ts";
+import type { VenueCommand } from "../../../shards/domain/command.ts";
 import { canonicalDecimal } from "../../../shards/domain/decimal.ts";
 import { type MarkResult, markResultSchema } from "../../../shards/protocol/account.ts";
 import { BATCH_BODY_BYTES_MAX, readBody } from "../body.ts";
@@ -38,6 +39,18 @@ export const markPriceRoutes = (edge: Edge): readonly Route[] => [
   },
 ];
 
+/** One mark price as it stands in a topic. Throws what zod throws. */
+export const parseMarkPrice = (json: unknown): MarkCommand => markOf(markPriceSchema.parse(json));
+
+type MarkCommand = Extract<VenueCommand, { kind: "mark" }>;
+
+const markOf = ({ symbol: inSymbol, markPrice, at }: MarkPrice): MarkCommand => ({
+  kind: "mark",
+  symbol: inSymbol as InstrumentSymbol,
+  price: canonicalDecimal(markPrice),
+  at,
+});
+
 const takePrices = async (edge: Edge, call: Call): Promise<Reply> => {
   const body = await readBody(call, markPricesSchema, BATCH_BODY_BYTES_MAX);
   if (body instanceof Reply) return body;
@@ -55,12 +68,7 @@ interface Result {
 
 const take = async (edge: Edge, call: Call, sent: MarkPrice): Promise<Result> => {
   const inSymbol = sent.symbol as InstrumentSymbol;
-  const asked = await ask(edge, call, edge.router.shardOfSymbol(inSymbol), {
-    kind: "mark",
-    symbol: inSymbol,
-    price: canonicalDecimal(sent.markPrice),
-    at: sent.at,
-  });
+  const asked = await ask(edge, call, edge.router.shardOfSymbol(inSymbol), markOf(sent));
   if (asked.ok) {
     const { status } = markResultSchema.parse(JSON.parse(asked.answer.body));
     return { symbol: sent.symbol, status };

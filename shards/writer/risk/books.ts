@@ -2,7 +2,7 @@
  * What each account holds and has open in each symbol, in memory. A book is an object that stays,
  * so that a commit writes to small young objects and never to one large map (open-orders.ts says why).
  */
-import type { AccountId, InstrumentSymbol } from "../../domain/brands.ts";
+import type { AccountId, InstrumentSymbol, OrderId } from "../../domain/brands.ts";
 import type { PositionSide } from "../../domain/order.ts";
 import { type Exposure, emptyExposure } from "../../domain/risk/exposure.ts";
 import type { Position, SymbolSettings } from "../../domain/risk/types.ts";
@@ -20,6 +20,13 @@ export interface BookContents {
 export interface Book extends BookContents {
   readonly accountId: AccountId;
   readonly symbol: InstrumentSymbol;
+}
+
+/** A book as one batch leaves it. */
+export interface BookDraft extends BookContents {
+  readonly book: Book;
+  /** Orders of it that the batch has made or changed. */
+  readonly orderIds: OrderId[];
 }
 
 export const emptyBook = (accountId: AccountId, symbol: InstrumentSymbol): Book => ({

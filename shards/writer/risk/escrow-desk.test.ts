@@ -164,6 +164,47 @@ describe("on another shard", () => {
     expect(away.room.size).toBe(0);
   });
 
+  test.each([1, 2, 3, 4, 5])("those behind keep their order, timers after each %d", (pause) => {
+    const net = new ShardNetwork(2);
+    const away = net.shard(2);
+    net.shard(1).run([deposit("60")]);
+    away.run(["a", "b", "c", "d", "e"].map((id) => named(id)));
+    for (let i = 1; net.deliver(); i++) if (i % pause === 0) net.tick(10);
+    const orders = away.answered.filter(({ body }) => body !== "null");
+    expect(orders.map(({ requestId, status }) => [requestId, status])).toEqual([
+      [0, 201],
+      [1, 201],
+      [2, 422],
+      [3, 422],
+      [4, 422],
+    ]);
+  });
+
+  test("a bank that hears nothing from a shard with rights leaves the order undecided", () => {
+    const net = new ShardNetwork(3);
+    const away = net.shard(2);
+    net.shard(1).run([deposit("60")]);
+    net.shard(3).run([named("c")]);
+    away.run([named("a")]);
+    net.settle();
+    away.run([named("b")]);
+    net.loses = ({ kind }) => kind === "recall";
+    net.settle();
+    expect(away.room.size).toBe(1);
+    for (let i = 0; i < 5; i++) {
+      net.tick(300);
+      net.settle();
+    }
+    expect(away.answered.at(-1)?.body).not.toContain("margin_insufficient");
+    expect(codes(away)).toContain("bank_unavailable");
+    expect(away.room.size).toBe(0);
+    net.loses = () => false;
+    // Its id is free: now that the third shard answers, the account lacks the margin.
+    away.run([named("b")]);
+    net.settle();
+    expect(codes(away)).toContain("margin_insufficient");
+  });
+
   test("an order sent again joins the one that waits; another body under its id is 409", () => {
     const net = new ShardNetwork(2);
     const away = net.shard(2);

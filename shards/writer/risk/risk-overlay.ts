@@ -29,6 +29,7 @@ import type { LastPrice, QuarantinedExecution, RiskWrites, SeenExecution } from 
 import {
   type Book,
   type BookContents,
+  type BookDraft,
   Books,
   emptyBook,
   positionIn,
@@ -37,12 +38,6 @@ import {
 import { newCell, type PurseCell, type PurseContents, Purses } from "./purses.ts";
 import type { RiskState } from "./risk-state.ts";
 import { isDurablyChanged, riskWrites } from "./risk-writes.ts";
-
-export interface BookDraft extends BookContents {
-  readonly book: Book;
-  /** Orders of it that this batch has made or changed. */
-  readonly orderIds: OrderId[];
-}
 
 /** What it needs to know of orders. */
 export interface OrdersView {
@@ -343,7 +338,7 @@ export class RiskOverlay {
         usedMinor <= purse.allotment.rightsMinor;
       cell.purse = purse;
       cell.usedMinor = usedMinor;
-      if (false) state.noteTick(cell, this.#now);
+      if (!isPlain) state.noteTick(cell, this.#now);
     }
     for (const [accountId, mode] of this.#modes) state.modes.set(accountId, mode);
     for (const [symbol, mark] of this.#marks) state.marks.set(symbol, mark);

@@ -1,8 +1,8 @@
 import type { Purse } from "../../domain/escrow/purse.ts";
 import type { Position, SymbolSettings } from "../../domain/risk/types.ts";
 import type { PurseWrite, RiskWrites } from "../store-port.ts";
+import type { BookDraft } from "./books.ts";
 import type { PurseCell, PurseContents } from "./purses.ts";
-import type { BookDraft } from "./risk-overlay.ts";
 
 /** Whether the file has to know: times and who waits are of this process only. */
 export const isDurablyChanged = ({ purse }: PurseCell, after: Purse): boolean =>

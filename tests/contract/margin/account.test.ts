@@ -92,9 +92,9 @@ describe("GET /v1/account", () => {
     expect(balance?.usedByOrders).toBe("60.54950000");
     // Shards are not read at one moment; what is given back meanwhile is seen a little later.
     await until("the parts are the whole", WAIT_MS_MAX, async () => {
-      const { wallet, ...parts } = (await exchange.balance(account)) ?? {};
-      const sum = minor(parts.usedByOrders) + minor(parts.available) + minor(parts.inTransit);
-      return sum === minor(wallet);
+      const now = await exchange.balance(account);
+      const sum = minor(now?.usedByOrders) + minor(now?.available) + minor(now?.inTransit);
+      return sum === minor(now?.wallet);
     });
   });
 
