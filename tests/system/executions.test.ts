@@ -11,7 +11,7 @@ import { endAll } from "../support/processes.ts";
 import { printedSeed, type Random, randomOf, wholeOf } from "../support/random.ts";
 import type { Dev, Part } from "../support/sluice.ts";
 import { Exchange, marketOf, type SentExecution, tradingFolder } from "../support/trading.ts";
-import { until } from "../support/until.ts";
+import { inLanes, until } from "../support/until.ts";
 
 const TEST_MS_MAX = 120_000;
 const DEPOSIT_MINOR = 10_000n * 10n ** 8n;
@@ -125,21 +125,6 @@ const endStateOf = async (exchange: Exchange, orders: readonly OrderBody[]): Pro
 
 const NO_TIMES = { createdAt: 0, updatedAt: 0, receipt: {} };
 
-/** Any order that keeps each symbol's own. */
-const shuffledOverSymbols = (
-  random: Random,
-  executions: readonly SentExecution[],
-): readonly SentExecution[] => {
-  const lines = SYMBOLS.map((symbol) => executions.filter((one) => one.symbol === symbol));
-  const mixed: SentExecution[] = [];
-  for (let left = lines.filter((line) => line.length > 0); left.length > 0; ) {
-    const line = left[wholeOf(random, 0, left.length - 1)] as SentExecution[];
-    mixed.push(line.shift() as SentExecution);
-    left = left.filter((one) => one.length > 0);
-  }
-  return mixed;
-};
-
 const inOrder = async (): Promise<EndState> => {
   const exchange = await Exchange.start(tradingFolder());
   const orders = await placeAll(exchange);
@@ -158,6 +143,22 @@ const killed = async (dev: Dev, part: Part): Promise<void> => {
   dev.kill(part);
 };
 
+const sendTwice = async (
+  exchange: Exchange,
+  random: Random,
+  execution: SentExecution,
+): Promise<void> => {
+  const sent = exchange.execute([execution]);
+  // Sometimes before the writer can have taken it, sometimes in its commit, sometimes after.
+  if (random() < 0.5) await sent;
+  else await Bun.sleep(wholeOf(random, 0, 5));
+  await killed(exchange.dev, SHARD_OF[execution.symbol] as Part);
+  const [first] = await sent;
+  const [again] = await exchange.execute([execution]);
+  expect(["applied", "duplicate", "quarantined"]).toContain(first?.status as string);
+  expect(again?.status).toBe("duplicate");
+};
+
 test(
   "twice, mixed over symbols and with the writer killed after each: the same end",
   async () => {
@@ -165,17 +166,11 @@ test(
     const random = randomOf(printedSeed("executions"));
     const exchange = await Exchange.start(tradingFolder());
     const orders = await placeAll(exchange);
-    for (const execution of shuffledOverSymbols(random, executionsFor(orders))) {
-      const first = exchange.execute([execution]);
-      // Sometimes before the writer can have taken it, sometimes in its commit, sometimes after.
-      if (random() < 0.5) await first;
-      else await Bun.sleep(wholeOf(random, 0, 5));
-      await killed(exchange.dev, SHARD_OF[execution.symbol] as Part);
-      const [taken] = await first;
-      const [again] = await exchange.execute([execution]);
-      expect(["applied", "duplicate", "quarantined"]).toContain(taken?.status as string);
-      expect(again?.status).toBe("duplicate");
-    }
+    // Each symbol keeps its own order; which symbol comes when is left to the kills.
+    await inLanes(SYMBOLS, SYMBOLS.length, async (symbol) => {
+      const own = executionsFor(orders).filter((one) => one.symbol === symbol);
+      for (const execution of own) await sendTwice(exchange, random, execution);
+    });
     expect(await endStateOf(exchange, orders)).toEqual(expected);
     expect(await exchange.stop()).toBe(0);
   },
