@@ -274,6 +274,9 @@ describe("a file that is lost", () => {
       rmSync(file);
       await expectStartRefused(folder, `${file} is missing`);
       await endAll({ keep: [images, folder] });
+      // The refused start has made one.
+      await expectStartRefused(folder, `${file} has no state of a shard`, "-wal", WAY_OUT);
+      await endAll({ keep: [images, folder] });
       copyFileSync(join(drained.folder, "shard1.sqlite"), file);
       await expectServed(folder, drained);
     },
