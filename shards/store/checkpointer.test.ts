@@ -93,7 +93,7 @@ describe("the write-ahead log", () => {
     expect(again.database.query("PRAGMA quick_check").values()).toEqual([["ok"]]);
     await again.write(10);
     close(again);
-  }, 30_000);
+  }, 120_000);
 
   test("that a reader's snapshot holds up is told once, and once more when it is short again", async () => {
     const folder = temporaryFolder();
@@ -110,7 +110,7 @@ describe("the write-ahead log", () => {
     expect(bench.pressures.slice(0, 2)).toEqual([true, false]);
     reader.close();
     close(bench);
-  }, 30_000);
+  }, 120_000);
 
   test("lets the relay go on when no further batch comes", async () => {
     const folder = temporaryFolder();
@@ -135,13 +135,13 @@ describe("the write-ahead log", () => {
       checkpointer.afterBatch();
     }
     expect(isOver).toBe(true);
-    const patience = setTimeout(() => released.resolve("is paused for ever"), 3_000);
+    const patience = setTimeout(() => released.resolve("is paused for ever"), 60_000);
     const end = await released.promise;
     clearTimeout(patience);
     await checkpointer.close();
     database.close();
     expect(end).toBe("goes on");
-  }, 10_000);
+  }, 120_000);
 
   test("can be truncated once the checkpointer is closed, also in the middle of a copy", async () => {
     const folder = temporaryFolder();
@@ -158,7 +158,7 @@ describe("the write-ahead log", () => {
     expect(bench.database.query("PRAGMA wal_checkpoint(TRUNCATE)").values()).toEqual([[0, 0, 0]]);
     expect(bench.walBytes()).toBe(0);
     bench.database.close();
-  }, 30_000);
+  }, 120_000);
 
   test("whose thread cannot open the file is told: nothing would copy it", async () => {
     const folder = temporaryFolder();
@@ -175,7 +175,7 @@ describe("the write-ahead log", () => {
     expect(await death.promise).toContain("unable to open database file");
     await checkpointer.close();
     database.close();
-  }, 10_000);
+  }, 120_000);
 });
 
 /** Short reads from another thread, as the relay's. */

@@ -92,7 +92,7 @@ export class Client {
   }
 }
 
-const REQUEST_MS_MAX = 20_000;
+const REQUEST_MS_MAX = 60_000;
 
 /** As `/admin/v1/shards` shows a shard that answers. */
 export type ShardView = Partial<ShardStatus> & { readonly shard: string; readonly state: string };
@@ -111,7 +111,7 @@ export const isReady = async (url: string): Promise<boolean> => {
 };
 
 /** Every shard answers, and central has everything that they have committed. */
-export const centralHasAll = async (client: Client, msMax = 30_000): Promise<void> => {
+export const centralHasAll = async (client: Client, msMax = 60_000): Promise<void> => {
   await until("central has every record", msMax, async () => {
     const shards = await client.shards();
     return shards.every(({ central }) => central?.lagRecords === 0);

@@ -25,7 +25,7 @@ import {
   startShard,
 } from "../support/sluice.ts";
 
-const TEST_MS_MAX = 60_000;
+const TEST_MS_MAX = 120_000;
 const PAGE_BYTES = 4096;
 const BATCH = 100;
 const WAY_OUT = "sluice restore";
