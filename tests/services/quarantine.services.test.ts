@@ -20,7 +20,7 @@ import { until } from "../support/until.ts";
 const shared = servicesFromEnvironment();
 const dataDir = makeFolder();
 const { sluice, diagnose } = operatorOf(dataDir);
-const TEST_MS_MAX = 60_000;
+const TEST_MS_MAX = 180_000;
 /** Shorter than the time in which an applier notices a retry. */
 const TRAFFIC_PERIOD_MS = 50;
 
@@ -202,7 +202,7 @@ describe("beside a running system", () => {
       });
       const [before] = await list(services);
       await sluice(["quarantine", "retry", "--partition", "1"], services);
-      const [after] = await until("it is put aside again", 20_000, async () => {
+      const [after] = await until("it is put aside again", TEST_MS_MAX, async () => {
         const records = await list(services);
         return records.length === 1 && records;
       });
@@ -232,7 +232,7 @@ describe("beside a running system", () => {
       await sluice(["quarantine", "retry", "--partition", "1"], services);
       const isAgain = ({ offset, quarantinedAt }: Listed): boolean =>
         offset === before?.offset && quarantinedAt > before.quarantinedAt;
-      await until("the first is put aside again", 30_000, async () =>
+      await until("the first is put aside again", TEST_MS_MAX, async () =>
         (await list(services)).some(isAgain),
       );
       over.abort();
