@@ -11,7 +11,7 @@ import { servicesFromEnvironment } from "../support/services.ts";
 import { inLanes, until } from "../support/until.ts";
 
 const LONG = process.env.SLUICE_TEST_LONG === "1";
-const TEST_MS_MAX = LONG ? 30 * 60_000 : 240_000;
+const TEST_MS_MAX = LONG ? 30 * 60_000 : 360_000;
 const KILLS = LONG ? 20 : 2;
 /** More are made while none has come between the two. */
 const KILLS_MAX = 6 + KILLS;

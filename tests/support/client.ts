@@ -117,3 +117,15 @@ export const centralHasAll = async (client: Client, msMax = 60_000): Promise<voi
     return shards.every(({ central }) => central?.lagRecords === 0);
   });
 };
+
+/** Central has everything that had been committed by this call, whatever is committed meanwhile. */
+export const centralHasThis = async (client: Client, msMax: number): Promise<void> => {
+  const ends = new Map((await client.shards()).map(({ shard, commitSeq }) => [shard, commitSeq]));
+  await until("central has what was committed", msMax, async () => {
+    const shards = await client.shards();
+    return shards.every(({ shard, commitSeq = 0, central }) => {
+      const end = ends.get(shard);
+      return end !== undefined && central !== undefined && commitSeq - central.lagRecords >= end;
+    });
+  });
+};
