@@ -22,7 +22,7 @@ beforeEach(async () => {
     listen: { host: "127.0.0.1", port: 0 },
     clusterSecret: SECRET,
     outcomeRetentionMs: 3_600_000,
-    registry: createRegistry({}),
+    registry: createRegistry({ process: "applier" }),
     logger: createLogger("test", "silent"),
   });
 });

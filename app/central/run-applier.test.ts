@@ -24,7 +24,7 @@ const options = (changes: Partial<RunApplierOptions> = {}): RunApplierOptions =>
   listen: { host: "127.0.0.1", port: 0 },
   clusterSecret: "",
   outcomeRetentionMs: 1e13,
-  registry: createRegistry({}),
+  registry: createRegistry({ process: "applier" }),
   logger: createLogger("test", "silent"),
   ...changes,
 });
@@ -38,7 +38,7 @@ const spawnApplier = async () => {
     const { createRegistry } = await import(${url("../../shards/process/metrics.ts")});
     const { port } = await runApplier({
       place: { kind: "embedded", dataDir: ${JSON.stringify(folder)} }, listen: { host: "127.0.0.1", port: 0 },
-      clusterSecret: "", outcomeRetentionMs: 1e13, registry: createRegistry({}), logger: createLogger("applier", "warn") });
+      clusterSecret: "", outcomeRetentionMs: 1e13, registry: createRegistry({ process: "applier" }), logger: createLogger("applier", "warn") });
     Bun.gc(true);
     process.send(port);`;
   const ready = Promise.withResolvers<number>();
