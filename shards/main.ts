@@ -5,7 +5,7 @@
  * before its commit, that a second writer of the same file is refused, and that a file which is
  * damaged, or older than what central has, is not served. It never looks at the environment.
  */
-import { accessSync, constants, mkdirSync } from "node:fs";
+import { accessSync, constants, existsSync, mkdirSync } from "node:fs";
 import { join } from "node:path";
 import type { ShardSettings } from "./config.ts";
 import type { AccountId, ShardName } from "./domain/brands.ts";
@@ -199,6 +199,7 @@ const openNewest = async (options: ShardOptions, path: string): Promise<OpenedSh
 
 const open = (options: ShardOptions, path: string): Promise<OpenedShard> => {
   const { shardMap, partitionCount, risk, venue, settings, instruments } = options;
+  const wasThere = existsSync(path);
   return openShardFile({
     path,
     config: {
@@ -212,7 +213,7 @@ const open = (options: ShardOptions, path: string): Promise<OpenedShard> => {
     instruments,
     backlogRecordsMax: settings.backlogRecordsMax,
     now: systemClock.now(),
-    claimEpoch: (claimId) => claim(options, path, claimId),
+    claimEpoch: (claimId) => claim(options, { path, wasThere }, claimId),
   });
 };
 
@@ -231,15 +232,26 @@ const helloOf = ({ shard, clusterSecret }: ShardOptions): Hello => ({
   secret: clusterSecret,
 });
 
+/** Has no shard's state: made by this start, or left so by an earlier one, or a copy of its half. */
+interface EmptyFile {
+  readonly path: string;
+  readonly wasThere: boolean;
+}
+
 /** Waits for central; refuses to hide a file that central knows. */
-const claim = async (options: ShardOptions, path: string, claimId: string): Promise<NewEpoch> => {
+const claim = async (
+  options: ShardOptions,
+  file: EmptyFile,
+  claimId: string,
+): Promise<NewEpoch> => {
+  const { path } = file;
   const { shard, newEpoch, applierUrl, logger } = options;
   const request = { shard, shardIndex: indexOf(options), claimId, acceptLoss: newEpoch };
   const giveUpAt = systemClock.monotonicMs() + CLAIM_WAIT_MS;
   for (;;) {
     try {
       const grant = await claimEpoch(applierUrl, helloOf(options), request);
-      if (!grant.granted) throw fileIsMissing(shard, path, grant.epoch, grant.orders);
+      if (!grant.granted) throw fileIsMissing(shard, file, grant.epoch, grant.orders);
       if (newEpoch && grant.epoch > 1) logger.warn({ epoch: grant.epoch }, LOSS_ACCEPTED);
       return grant;
     } catch (error) {
@@ -253,9 +265,15 @@ const claim = async (options: ShardOptions, path: string, claimId: string): Prom
 
 const LOSS_ACCEPTED = "new epoch: what only the lost file held (orders not yet in central) is lost";
 
-const fileIsMissing = (shard: string, path: string, epoch: number, orders: number): UsageError =>
+const fileIsMissing = (
+  shard: string,
+  { path, wasThere }: EmptyFile,
+  epoch: number,
+  orders: number,
+): UsageError =>
   new UsageError(
-    `${path} is missing, but central knows ${shard} in epoch ${epoch} with ${orders} orders. ` +
+    `${path} ${wasThere ? "has no state of a shard, or lacks its -wal" : "is missing"}, but ` +
+      `central knows ${shard} in epoch ${epoch} with ${orders} orders. ` +
       `Put the file back, or rebuild it with \`sluice restore --shard ${shard}\`, which brings back ` +
       "everything central has; or start with --new-epoch: orders that were acknowledged and had " +
       "not reached central, and every client order id's outcome on this shard, are then lost.",

@@ -1,11 +1,11 @@
 /** A thread beside the shard's own. It may end only when it is told to. */
 
 /** A thread inside a long SQLite call ends after it; longer is not waited for. */
-const END_MS_MAX = 1000;
+export const THREAD_END_MS_MAX = 1000;
 
 /**
  * Calls `onDied` once when the thread ends by itself. Gives the function that ends it; its promise
- * is fulfilled when the thread runs nothing any more, or after {@link END_MS_MAX}.
+ * is fulfilled when the thread runs nothing any more, or after {@link THREAD_END_MS_MAX}.
  */
 export const watchThread = (
   thread: Worker,
@@ -26,7 +26,7 @@ export const watchThread = (
   return async () => {
     isExpected = true;
     thread.terminate();
-    const patience = setTimeout(ended.resolve, END_MS_MAX);
+    const patience = setTimeout(ended.resolve, THREAD_END_MS_MAX);
     await ended.promise;
     clearTimeout(patience);
   };

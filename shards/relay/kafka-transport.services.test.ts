@@ -88,7 +88,7 @@ const readAll = async (topic: string, count: number): Promise<TopicRecord[]> => 
   try {
     await until(
       () => `${count} records, ${read.length} came`,
-      20_000,
+      60_000,
       () => read.length >= count,
     );
   } finally {
@@ -146,7 +146,7 @@ describe("a transport to a broker", () => {
     const { transport, states } = transportOf(topic);
     await transport.connect();
     const sent = transport.send(recordsOf(0, 1), 1);
-    await until("the trouble is told", 20_000, () => states.length > 0);
+    await until("the trouble is told", 60_000, () => states.length > 0);
     expect(states[0]).toBe(
       `connecting: UNKNOWN_TOPIC_OR_PARTITION: the broker has no partition 0 of topic ${topic}: ` +
         "create the topic, or raise its partitions; `sluice doctor` shows how many are needed.",
@@ -154,7 +154,8 @@ describe("a transport to a broker", () => {
     await admin.createTopics({ waitForLeaders: true, topics: [{ topic, numPartitions: 1 }] });
     topics.push(topic);
     expect(await sent).toEqual({ kind: "replicated" });
-    expect(states.slice(1)).toEqual(["running: null"]);
+    // A topic that has just been made may have no leader yet, which is told too.
+    expect(states.indexOf("running: null")).toBe(states.length - 1);
   });
 
   test("never takes a partition that the topic lacks for sent", async () => {
@@ -162,7 +163,7 @@ describe("a transport to a broker", () => {
     const { transport, states } = transportOf(topic);
     await transport.connect();
     const sent = transport.send(recordsOf(1, 5), 1);
-    await until("the trouble is told", 20_000, () => states.length > 0);
+    await until("the trouble is told", 60_000, () => states.length > 0);
     expect(states[0]).toContain(`${topic} has no partition 1`);
     expect(await transport.send(recordsOf(0, 5), 1)).toEqual({ kind: "replicated" });
     await admin.createPartitions({ topicPartitions: [{ topic, count: 2 }] });
@@ -187,7 +188,7 @@ describe("a transport to a broker", () => {
     await transport.connect();
     const large = recordsOf(0, 1, { value: () => `"${"x".repeat(3000)}"` });
     const sent = transport.send(large, 1);
-    await until("the trouble is told", 20_000, () => states.length > 0);
+    await until("the trouble is told", 60_000, () => states.length > 0);
     expect(states[0]).toBe(
       "connecting: MESSAGE_TOO_LARGE: a record of partition 0 is larger than topic " +
         `${topic} takes: raise its max.message.bytes.`,
@@ -207,7 +208,7 @@ describe("a transport to a broker", () => {
     const { transport, states } = transportOf(topic);
     await transport.connect();
     const sent = transport.send(recordsOf(1, 1), 1);
-    await until("the trouble is told", 20_000, () => states.length > 0);
+    await until("the trouble is told", 60_000, () => states.length > 0);
     transport.close();
     expect(sent).rejects.toMatchObject({ code: "broker_unreachable", retryable: true });
     await sent.catch(() => undefined);

@@ -14,8 +14,8 @@ const CATCH_UP_MS_MAX = 30_000;
 
 const running = startedOnce({
   // A broker and MySQL on a busy machine need longer than a file.
-  SLUICE_REQUEST_DEADLINE: ON_SERVICES ? "2s" : "1s",
-  SLUICE_SHARD_INTAKE_WAIT_MAX: "900ms",
+  SLUICE_REQUEST_DEADLINE: ON_SERVICES ? "5s" : "2s",
+  SLUICE_SHARD_INTAKE_WAIT_MAX: "1900ms",
 });
 
 interface Result {

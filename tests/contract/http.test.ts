@@ -3,8 +3,8 @@ import { limitOrder } from "../support/contract-client.ts";
 import { startedOnce } from "../support/contract-fixture.ts";
 
 const running = startedOnce({
-  SLUICE_REQUEST_DEADLINE: "1s",
-  SLUICE_SHARD_INTAKE_WAIT_MAX: "900ms",
+  SLUICE_REQUEST_DEADLINE: "2s",
+  SLUICE_SHARD_INTAKE_WAIT_MAX: "1900ms",
 });
 
 const ORDER_BYTES_MAX = 64 * 1024;

@@ -4,7 +4,10 @@ import { startedOnce } from "../support/contract-fixture.ts";
 import { openWire, type WireAnswer } from "../support/contract-wire.ts";
 
 /** A short deadline makes the wait for a silent sender short. */
-const running = startedOnce({ SLUICE_REQUEST_DEADLINE: "1s" });
+const running = startedOnce({
+  SLUICE_REQUEST_DEADLINE: "2s",
+  SLUICE_SHARD_INTAKE_WAIT_MAX: "1900ms",
+});
 
 /** One request as bytes, on a connection of its own. */
 const ask = async (bytes: string): Promise<WireAnswer | undefined> => {
@@ -126,7 +129,7 @@ describe("on the wire", () => {
     const slow = await openWire(running.client.address);
     slow.write(`${await head(`Content-Length: ${order.length}\r\n`)}${order.slice(0, 20)}`);
     // Longer than the deadline: the sender's own time, so nothing here can tell that it is over.
-    await Bun.sleep(1_100);
+    await Bun.sleep(2_100);
     slow.write(order.slice(20));
     expect((await slow.answer())?.status).toBe(201);
     slow.destroy();

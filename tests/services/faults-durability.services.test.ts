@@ -22,6 +22,8 @@ beforeAll(async () => {
     services: { kafkaBrokers, mysqlUrl: own.mysqlUrl, redisUrl: "" },
   });
   orders = new HandOrders(system.url);
+  // The appliers' group has formed: central is in time from here on.
+  await system.settled();
 }, START_SERVICES_MS_MAX);
 
 afterAll(async () => {

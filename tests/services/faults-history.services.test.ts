@@ -54,10 +54,16 @@ const withAdmin = async <T>(work: (admin: Admin) => Promise<T>): Promise<T> => {
 const emptyTopic = async (topic: string): Promise<void> => {
   await withAdmin(async (admin) => {
     await admin.deleteTopics({ topics: [topic] });
+    // Refused while the old one is being deleted. Its leaders are waited for by themselves: an
+    // attempt that failed for them would have made the topic.
     await until("the topic is made again", STEP_MS_MAX, () =>
-      admin
-        .createTopics({ waitForLeaders: true, topics: [{ topic, numPartitions: PARTITIONS }] })
-        .catch(() => false),
+      admin.createTopics({ topics: [{ topic, numPartitions: PARTITIONS }] }).catch(() => false),
+    );
+    await until("its partitions have leaders", STEP_MS_MAX, () =>
+      admin.fetchTopicOffsets(topic).then(
+        ({ length }) => length === PARTITIONS,
+        () => false,
+      ),
     );
   });
 };
@@ -117,18 +123,23 @@ const emptyLog = (file: string): void => {
 
 const COPY_ENDS = ["-wal", "-shm"] as const;
 
-/** Two orders, the second one only in the newer of the two files. */
+/**
+ * Two orders, the second one only in the newer of the two files. After each start the appliers'
+ * group has to form before central is in time.
+ */
 const systemWithCopy = async () => {
   const system = await start();
   const file = join(system.dataDir, "shard1.sqlite");
   const copies = { old: join(system.dataDir, "old"), newest: join(system.dataDir, "newest") };
   const orders = new HandOrders(system.url);
+  await system.settled();
   expect(await orders.place("in-the-copy", "central")).toMatchObject({ status: 201 });
   await system.down();
   emptyLog(file);
   copyFileSync(file, copies.old);
   await system.up();
   const later = new HandOrders(system.url);
+  await system.settled();
   expect(await later.place("not-in-the-copy", "central")).toMatchObject({ status: 201 });
   await system.expectExact([orders, later]);
   await system.down();
@@ -143,6 +154,7 @@ const systemWithCopy = async () => {
     put(copies.newest);
     await system.up();
     const last = new HandOrders(system.url);
+    await system.settled();
     expect(await last.place("afterwards", "central")).toMatchObject({ status: 201 });
     await system.expectExact([orders, later, last]);
     await system.down();

@@ -20,7 +20,7 @@ import { until } from "../support/until.ts";
 const shared = servicesFromEnvironment();
 const dataDir = makeFolder();
 const { sluice, diagnose } = operatorOf(dataDir);
-const TEST_MS_MAX = 60_000;
+const TEST_MS_MAX = 180_000;
 /** Shorter than the time in which an applier notices a retry. */
 const TRAFFIC_PERIOD_MS = 50;
 
@@ -142,6 +142,20 @@ describe("beside a running system", () => {
     await database.drop();
   }, TEST_MS_MAX);
 
+  /** That and nothing else: on a busy machine one of those asked may not answer in time. */
+  const diagnosed = async (expected: readonly string[]) => {
+    let codes: readonly string[] = [];
+    return until(
+      () => `doctor finds ${expected}; it finds ${codes}`,
+      TEST_MS_MAX,
+      async () => {
+        const one = await diagnose(services, topic, dev.url);
+        codes = one.codes;
+        return Bun.deepEquals(codes, expected) && one.statusOf("consumers") === "ok" && one;
+      },
+    );
+  };
+
   const membersOf = async (groupId: string): Promise<readonly string[]> => {
     const { groups } = await admin.describeGroups([groupId]);
     const [group] = groups;
@@ -151,11 +165,7 @@ describe("beside a running system", () => {
   test(
     "finds nothing but that there is one broker",
     async () => {
-      const seen = await until("the applier reads the topic", TEST_MS_MAX, async () => {
-        const one = await diagnose(services, topic, dev.url);
-        return one.statusOf("consumers") === "ok" && one;
-      });
-      expect(seen.codes).toEqual(["single_broker"]);
+      const seen = await diagnosed(["single_broker"]);
       expect(seen.exitCode).toBe(0);
       expect(seen.diagnosis.checks.filter(({ status }) => status === "skipped")).toEqual([]);
     },
@@ -174,8 +184,7 @@ describe("beside a running system", () => {
         return records.length === 1 && records;
       });
       expect(first).toMatchObject({ partition: 1, shard: null, value: "not of ours" });
-      const { codes, exitCode } = await diagnose(services, topic, dev.url);
-      expect(codes).toEqual(["single_broker", "records_quarantined"]);
+      const { exitCode } = await diagnosed(["single_broker", "records_quarantined"]);
       expect(exitCode).toBe(0);
 
       const retried = await sluice(["quarantine", "retry", "--partition", "1"], services);
@@ -202,7 +211,7 @@ describe("beside a running system", () => {
       });
       const [before] = await list(services);
       await sluice(["quarantine", "retry", "--partition", "1"], services);
-      const [after] = await until("it is put aside again", 20_000, async () => {
+      const [after] = await until("it is put aside again", TEST_MS_MAX, async () => {
         const records = await list(services);
         return records.length === 1 && records;
       });
@@ -232,7 +241,7 @@ describe("beside a running system", () => {
       await sluice(["quarantine", "retry", "--partition", "1"], services);
       const isAgain = ({ offset, quarantinedAt }: Listed): boolean =>
         offset === before?.offset && quarantinedAt > before.quarantinedAt;
-      await until("the first is put aside again", 30_000, async () =>
+      await until("the first is put aside again", TEST_MS_MAX, async () =>
         (await list(services)).some(isAgain),
       );
       over.abort();

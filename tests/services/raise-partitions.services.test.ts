@@ -21,8 +21,8 @@ import { until } from "../support/until.ts";
 const TEST_MS_MAX = 240_000;
 const COMMAND_MS_MAX = 60_000;
 /** A group of two that forms again, on a busy machine; alone it takes about five seconds. */
-const PICKED_UP_MS_MAX = 30_000;
-const READ_MS_MAX = 30_000;
+const PICKED_UP_MS_MAX = 90_000;
+const READ_MS_MAX = 90_000;
 const CONNECTIONS = 24;
 /** A few hundred requests a second. */
 const PAUSE_OF_CLIENT_MS = 50;
@@ -132,15 +132,13 @@ const assignments = async (): Promise<readonly (readonly number[])[]> => {
 /** Two appliers share all partitions, evenly. */
 const expectShared = async (count: number): Promise<void> => {
   const all = Array.from({ length: count }, (_, partition) => partition);
+  const even = [Math.floor(count / 2), Math.ceil(count / 2)];
   const seen = await until(`two appliers share ${count} partitions`, PICKED_UP_MS_MAX, async () => {
     const shared = await assignments();
-    return shared.flat().length === count && shared;
+    const counts = shared.map(({ length }) => length).toSorted((a, b) => a - b);
+    return Bun.deepEquals(counts, even) && shared;
   });
   expect(seen.flat().toSorted((a, b) => a - b)).toEqual(all);
-  expect(seen.map(({ length }) => length).toSorted((a, b) => a - b)).toEqual([
-    Math.floor(count / 2),
-    Math.ceil(count / 2),
-  ]);
 };
 
 interface Committed {
@@ -337,10 +335,9 @@ describe("afterwards", () => {
     async () => {
       await system.down();
       await system.up();
-      const said = system.dev.process.stdout() + system.dev.process.stderr();
-      expect(said).toContain(
-        "has 14 partitions, SLUICE_PARTITION_COUNT says 1: the file's count holds",
-      );
+      const { stdout, stderr } = system.dev.process;
+      const warning = "has 14 partitions, SLUICE_PARTITION_COUNT says 1: the file's count holds";
+      await until("it is told", READ_MS_MAX, () => (stdout() + stderr()).includes(warning));
       const load = await startLoad("after the restart");
       await load.stop();
       expect(await shardCounts()).toEqual(SHARDS.map(() => [14, 4]));

@@ -45,6 +45,8 @@ beforeAll(async () => {
     settings: { PARTITION_COUNT: `${PARTITIONS}` },
   });
   byHand = new HandOrders(system.url);
+  // The appliers' group has formed: central is in time from here on.
+  await system.settled();
 }, START_SERVICES_MS_MAX);
 
 afterEach(async () => {

@@ -92,7 +92,7 @@ export class Client {
   }
 }
 
-const REQUEST_MS_MAX = 20_000;
+const REQUEST_MS_MAX = 60_000;
 
 /** As `/admin/v1/shards` shows a shard that answers. */
 export type ShardView = Partial<ShardStatus> & { readonly shard: string; readonly state: string };
@@ -111,9 +111,21 @@ export const isReady = async (url: string): Promise<boolean> => {
 };
 
 /** Every shard answers, and central has everything that they have committed. */
-export const centralHasAll = async (client: Client, msMax = 30_000): Promise<void> => {
+export const centralHasAll = async (client: Client, msMax = 60_000): Promise<void> => {
   await until("central has every record", msMax, async () => {
     const shards = await client.shards();
     return shards.every(({ central }) => central?.lagRecords === 0);
+  });
+};
+
+/** Central has everything that had been committed by this call, whatever is committed meanwhile. */
+export const centralHasThis = async (client: Client, msMax: number): Promise<void> => {
+  const ends = new Map((await client.shards()).map(({ shard, commitSeq }) => [shard, commitSeq]));
+  await until("central has what was committed", msMax, async () => {
+    const shards = await client.shards();
+    return shards.every(({ shard, commitSeq = 0, central }) => {
+      const end = ends.get(shard);
+      return end !== undefined && central !== undefined && commitSeq - central.lagRecords >= end;
+    });
   });
 };

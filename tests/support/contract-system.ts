@@ -12,7 +12,7 @@ import { raiseTopic, storesOf } from "./stores.ts";
 import { until } from "./until.ts";
 
 export const JWT_SECRET = "a-secret-of-the-contract-tests-only-0123456789";
-const START_MS_MAX = 30_000;
+const START_MS_MAX = 60_000;
 
 export class System {
   private constructor(

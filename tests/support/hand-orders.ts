@@ -14,7 +14,7 @@ export interface Placed {
   readonly code: string | null;
 }
 
-const REQUEST_MS_MAX = 30_000;
+const REQUEST_MS_MAX = 60_000;
 /** No load has this account. */
 const ACCOUNT = 901;
 

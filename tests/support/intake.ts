@@ -21,7 +21,7 @@ export let admin: Admin;
 export let producer: Producer;
 export const topics: string[] = [];
 const intakes: TopicIntake[] = [];
-export const WAIT_MS = 30_000;
+export const WAIT_MS = 50_000;
 
 /** Connects before all tests of a file, ends what each began, removes its topics. */
 export const intakeHooks = (): void => {

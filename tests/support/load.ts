@@ -76,7 +76,9 @@ const REFUSED_PART = 0.1;
 const REPEAT_PART = 0.15;
 const CANCEL_PART = 0.15;
 /** After this long without a certain answer the load gives an order up, which is a fault. */
-const ORDER_MS_MAX = 30_000;
+const ORDER_MS_MAX = 60_000;
+/** For some more answers, from a machine that is busy with the tests. */
+const MORE_MS_MAX = 60_000;
 const PAUSE_MS = 20;
 const PAUSE_MS_MAX = 200;
 
@@ -113,7 +115,7 @@ export class Load {
   }
 
   /** Waits for that many more certain answers than there are now. */
-  async moreAcked(count: number, symbol?: string, msMax = 30_000): Promise<void> {
+  async moreAcked(count: number, symbol?: string, msMax = MORE_MS_MAX): Promise<void> {
     const goal = this.acked(symbol) + count;
     await until(`${count} more answers for ${symbol ?? "all"}`, msMax, () => {
       return this.acked(symbol) >= goal;
@@ -121,7 +123,7 @@ export class Load {
   }
 
   /** Waits for that many more interruptions than there are now. */
-  async moreInterrupted(count: number, symbol?: string, msMax = 30_000): Promise<void> {
+  async moreInterrupted(count: number, symbol?: string, msMax = MORE_MS_MAX): Promise<void> {
     const interrupted = () =>
       this.interruptions.filter((one) => symbol === undefined || one.symbol === symbol).length;
     const goal = interrupted() + count;

@@ -11,7 +11,8 @@ export const ROOT = join(import.meta.dir, "../..");
 /** The program from source. */
 export const SLUICE: readonly string[] = [process.execPath, join(ROOT, "app/main.ts")];
 
-const END_MS_MAX = 20_000;
+/** A process that drains, on a machine that is busy with others; who hangs is found all the same. */
+const END_MS_MAX = 60_000;
 
 export interface Started {
   readonly pid: number;
@@ -82,10 +83,13 @@ export const startProcess = (
       until(
         () => `${command.join(" ")} says ${pattern}; ${output.stderr}`,
         msMax,
-        () => {
+        async () => {
+          const isOver = child.exitCode !== null || child.signalCode !== null;
+          // What it wrote last may come after the news of its end.
+          if (isOver) await Promise.race([readAll, Bun.sleep(LAST_OUTPUT_MS)]);
           const match = pattern.exec(output.stdout);
           if (match !== null) return match;
-          if (child.exitCode === null && child.signalCode === null) return undefined;
+          if (!isOver) return undefined;
           throw new Error(`${command.join(" ")} ended (${child.exitCode}): ${output.stderr}`);
         },
       ),
@@ -105,7 +109,7 @@ export const startProcess = (
 };
 
 /** Time for a pipe to hand over what an ended process wrote. */
-const LAST_OUTPUT_MS = 500;
+const LAST_OUTPUT_MS = 5_000;
 
 /** Runs to the end. */
 export const runProcess = async (

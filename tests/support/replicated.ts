@@ -2,7 +2,7 @@
 import { expect } from "bun:test";
 import { readFileSync } from "node:fs";
 import { mysqlContents } from "./central-contents.ts";
-import { type Client, centralHasAll, clientOf } from "./client.ts";
+import { type Client, centralHasAll, centralHasThis, clientOf } from "./client.ts";
 import { expectInContents, expectOneAnswerEach } from "./ledger.ts";
 import type { Load, SentOrder } from "./load.ts";
 import { makeFolder, runProcess, SLUICE, type Started, startProcess } from "./processes.ts";
@@ -182,6 +182,11 @@ export class Replicated {
       .flatMap((text) => text.split("\n"))
       .filter((line) => line.startsWith(`${name} `) || line.startsWith(`${name}{`))
       .reduce((sum, line) => sum + Number(line.slice(line.lastIndexOf(" "))), 0);
+  }
+
+  /** Central has what is committed by now; under load, where it never has everything. */
+  caughtUp(): Promise<void> {
+    return centralHasThis(this.#operator, SETTLED_MS_MAX);
   }
 
   /** Every shard answers, and central has everything that they have committed. */

@@ -7,11 +7,13 @@
  * A suite is a folder. Each runs in a `bun test` process of its own, one after the other, so that
  * a crash, a hang or a leaked global stays in its suite. The counts come from the summary that
  * `bun test` prints on stderr, because its junit report leaves out files that fail on import.
+ * What failed is repeated just before the last line, so that the end of a log tells it.
  * Nothing counts as passed by silence: a suite without files, without tests or without a summary,
  * one that ran fewer files than it has, exited non-zero without a failed test, ran out of time or
  * left a process behind is one failure more.
  */
 import { Glob, type Subprocess } from "bun";
+import { type Failure, failureReport, parseFailures, suiteFailure } from "./failures.ts";
 import { servicesFromEnvironment } from "./services.ts";
 
 /** The two runs; each has its own files, and time for all of its suites together. */
@@ -189,7 +191,7 @@ const runSuite = async (
   suite: string,
   files: readonly string[],
   timeoutMs: number,
-): Promise<SuiteEnd> => {
+): Promise<{ readonly end: SuiteEnd; readonly stderr: string }> => {
   const child: Subprocess<"ignore", "inherit", "pipe"> = Bun.spawn(
     [process.execPath, "test", "--timeout", `${TEST_TIMEOUT_MS}`, ...files.map((f) => `./${f}`)],
     {
@@ -231,26 +233,32 @@ const runSuite = async (
   ]);
   clearTimeout(timer);
   process.off("SIGINT", stop).off("SIGTERM", stop);
-  return {
+  const end = {
     summary: parseSummary(stderr),
     files: files.length,
     exitCode,
     timedOut,
     leftProcesses: leftProcesses || !closed,
   };
+  return { end, stderr };
 };
 
-const runAll = async (run: Run): Promise<Counts> => {
+const NO_FILES = { end: undefined, stderr: "" };
+
+const runAll = async (run: Run): Promise<Counts & { readonly failures: readonly Failure[] }> => {
   const long = process.env.SLUICE_TEST_LONG === "1";
   const endsAtMs = performance.now() + (long ? LONG_RUN_TIMEOUT_MS : run.timeoutMs);
   let total: Counts = { passed: 0, failed: 0, skipped: 0 };
+  const failures: Failure[] = [];
   for (const [suite, files] of suitesOf(run, testFiles())) {
     console.error(`\n== ${suite}: ${files.length} test files`);
     const leftMs = Math.max(endsAtMs - performance.now(), 1);
-    const end = files.length > 0 ? await runSuite(suite, files, leftMs) : undefined;
+    const { end, stderr } = files.length > 0 ? await runSuite(suite, files, leftMs) : NO_FILES;
     const fault = end === undefined ? "has no test files" : faultOf(end);
+    failures.push(...parseFailures(stderr));
     if (fault !== "") {
       console.error(`== ${suite} ${fault}`);
+      failures.push(suiteFailure(suite, fault, stderr));
     }
     total = {
       passed: total.passed + (end?.summary?.passed ?? 0),
@@ -261,7 +269,7 @@ const runAll = async (run: Run): Promise<Counts> => {
       break;
     }
   }
-  return total;
+  return { ...total, failures };
 };
 
 /** Says what is missing once, rather than letting every test of the run say it. */
@@ -277,7 +285,8 @@ const canStart = (run: Run): boolean => {
 
 if (import.meta.main) {
   const run = process.argv.includes("--services") ? SERVICES_RUN : PLAIN_RUN;
-  const total = canStart(run) ? await runAll(run) : { passed: 0, failed: 1, skipped: 0 };
-  console.log(`\n${countLine(total)}`);
+  const nothing = { passed: 0, failed: 1, skipped: 0, failures: [] };
+  const total = canStart(run) ? await runAll(run) : nothing;
+  console.log(`\n${failureReport(total.failures)}${countLine(total)}`);
   process.exit(process.exitCode ?? (total.failed > 0 || total.passed === 0 ? 1 : 0));
 }

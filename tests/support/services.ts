@@ -76,7 +76,7 @@ export const freshDatabase = async (mysqlUrl: string): Promise<FreshDatabase> =>
 export type ServiceName = "kafka" | "kafka1" | "kafka2" | "kafka3" | "mysql" | "redis";
 
 /** Three brokers on a busy machine of two cores; the time limit of a hook that starts services. */
-export const START_SERVICES_MS_MAX = 150_000;
+export const START_SERVICES_MS_MAX = 280_000;
 
 /** Which services to start. */
 export interface OwnServicesOptions {

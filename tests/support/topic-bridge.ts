@@ -10,7 +10,7 @@ import { until } from "./until.ts";
 export type Tamper = (record: TopicRecord, message: Message) => readonly Message[];
 
 const FETCH_WAIT_MS = 20;
-const JOIN_MS_MAX = 30_000;
+const JOIN_MS_MAX = 60_000;
 const untouched: Tamper = (_record, message) => [message];
 
 export class TopicBridge {

@@ -25,7 +25,7 @@ import {
   startShard,
 } from "../support/sluice.ts";
 
-const TEST_MS_MAX = 60_000;
+const TEST_MS_MAX = 120_000;
 const PAGE_BYTES = 4096;
 const BATCH = 100;
 const WAY_OUT = "sluice restore";
@@ -273,6 +273,9 @@ describe("a file that is lost", () => {
       const { folder, file } = copyOf(drained);
       rmSync(file);
       await expectStartRefused(folder, `${file} is missing`);
+      await endAll({ keep: [images, folder] });
+      // The refused start has made one.
+      await expectStartRefused(folder, `${file} has no state of a shard`, "-wal", WAY_OUT);
       await endAll({ keep: [images, folder] });
       copyFileSync(join(drained.folder, "shard1.sqlite"), file);
       await expectServed(folder, drained);

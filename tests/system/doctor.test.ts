@@ -8,7 +8,9 @@ import { endAll, makeFolder, runProcess, SLUICE } from "../support/processes.ts"
 import { type Dev, environmentOf, type Settings, startDev } from "../support/sluice.ts";
 import { until } from "../support/until.ts";
 
-const TEST_MS_MAX = 60_000;
+const TEST_MS_MAX = 120_000;
+/** A second or two on a quiet machine; who waited for the shard would wait for ever. */
+const BOUND_MS = 30_000;
 
 interface Diagnosis {
   readonly schema: number;
@@ -144,7 +146,7 @@ describe("sluice doctor beside sluice dev", () => {
       try {
         const startedMs = performance.now();
         const { exitCode, found } = await diagnose(dev.url, dataDir);
-        expect(performance.now() - startedMs).toBeLessThan(TEST_MS_MAX / 4);
+        expect(performance.now() - startedMs).toBeLessThan(BOUND_MS);
         expect(exitCode).toBe(1);
         expect(found.map(({ code }) => code)).toEqual(["shard_unreachable", "stream_stopped"]);
         expect(found[0]?.what).toStartWith("shard2 does not answer");
@@ -159,7 +161,7 @@ describe("sluice doctor beside sluice dev", () => {
         central.query("DELETE FROM stopped_stream").run();
         central.close();
       }
-      await until("nothing is found again", 20_000, async () => {
+      await until("nothing is found again", TEST_MS_MAX / 2, async () => {
         return (await diagnose(dev.url, dataDir)).exitCode === 0;
       });
     },

@@ -14,6 +14,7 @@ import { Exchange, marketOf, type SentExecution, tradingFolder } from "../suppor
 import { inLanes, until } from "../support/until.ts";
 
 const TEST_MS_MAX = 120_000;
+const WALLETS_MS_MAX = 20_000;
 const DEPOSIT_MINOR = 10_000n * 10n ** 8n;
 /** One on each shard. */
 const SYMBOLS = ["BTCUSDT", "ETHUSDT", "SOLUSDT"] as const;
@@ -91,7 +92,7 @@ const executionsFor = (orders: readonly OrderBody[]): readonly SentExecution[] =
       fill(OVERFILL, "more", -10, 9_000_000 * step),
       fill(5, "turn", 21, units, "0.5"),
       say(6, "gone", "CANCEL"),
-      fill(7, "more", -13, part),
+      fill(7, "more", -13, step),
     ];
   });
 
@@ -132,6 +133,15 @@ const inOrder = async (): Promise<EndState> => {
   const aside = results.filter(({ status }) => status !== "applied");
   const overfill = { executionId: `e-${OVERFILL}`, status: "quarantined", reason: "overfill" };
   expect(aside).toEqual(SYMBOLS.map(() => overfill) as typeof aside);
+  for (const account of ACCOUNTS) {
+    let made = 0n;
+    for (const { realised, fees } of await exchange.positions(account)) {
+      made += minorOf(realised) - minorOf(fees);
+    }
+    await until("the bank has heard of every fill", WALLETS_MS_MAX, async () => {
+      return minorOf((await exchange.settled(account)).realised) === made;
+    });
+  }
   const state = await endStateOf(exchange, orders);
   expect(await exchange.stop()).toBe(0);
   return state;
@@ -171,7 +181,14 @@ test(
       const own = executionsFor(orders).filter((one) => one.symbol === symbol);
       for (const execution of own) await sendTwice(exchange, random, execution);
     });
-    expect(await endStateOf(exchange, orders)).toEqual(expected);
+    // A profit is on its way to the bank without being anybody's right meanwhile.
+    await until("the banks have heard of every fill", WALLETS_MS_MAX, async () => {
+      const { wallets } = await endStateOf(exchange, orders);
+      return Bun.deepEquals(wallets, expected.wallets);
+    }).catch(() => {});
+    const state = await endStateOf(exchange, orders);
+    expect(state).toEqual(expected);
+    expect(state.positions.length).toBe(SYMBOLS.length);
     expect(await exchange.stop()).toBe(0);
   },
   TEST_MS_MAX,

@@ -13,7 +13,7 @@ import {
 } from "../support/processes.ts";
 import { launchDev, START_MS_MAX } from "../support/sluice.ts";
 
-const TEST_MS_MAX = 60_000;
+const TEST_MS_MAX = 120_000;
 
 afterEach(() => endAll(), TEST_MS_MAX);
 

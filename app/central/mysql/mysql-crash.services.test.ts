@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, expect, test } from "bun:test";
 import { systemClock } from "../../../shards/process/clock.ts";
+import type { CommittedRecord } from "../../../shards/protocol/record.ts";
 import { testLogger } from "../../../tests/support/mysql-central.ts";
 import { OwnServices, START_SERVICES_MS_MAX } from "../../../tests/support/services.ts";
 import { Applier, type Commit } from "../applier.ts";
@@ -8,7 +9,8 @@ import { openMysqlHistory } from "./mysql-history.ts";
 import { openMysqlStore } from "./mysql-store.ts";
 
 const P = 4;
-const PUSHES = 40;
+/** That wait at any time until the server is gone, and after that. */
+const PUSHES = 10;
 const RECORDS = 50;
 
 let services: OwnServices;
@@ -23,11 +25,8 @@ test(
     const store = await openMysqlStore(services.mysqlUrl, systemClock, testLogger);
     const history = openMysqlHistory(services.mysqlUrl);
     const commits: Commit[] = [];
+    const failed = Promise.withResolvers<void>();
     let failures = 0;
-    let firstFailure: () => void = () => undefined;
-    const failed = new Promise<void>((resolve) => {
-      firstFailure = resolve;
-    });
     const applier = new Applier({
       store,
       limits: {
@@ -40,7 +39,7 @@ test(
         committed: (commit) => commits.push(commit),
         failed: () => {
           failures++;
-          firstFailure();
+          failed.resolve();
         },
       },
       clock: systemClock,
@@ -50,19 +49,27 @@ test(
     const claim = { shard: shard.shard, shardIndex: 1, claimId: "c", acceptLoss: false };
     await store.claimEpoch(claim);
     await applier.push([shard.epochStarted(P)]);
-    const pushes = Array.from({ length: PUSHES }, () =>
-      Array.from({ length: RECORDS }, () => shard.accepted(P)),
-    );
-    const answers = pushes.map((push) => applier.push(push));
+    const pushes: CommittedRecord[][] = [];
+    const answers: ReturnType<Applier["push"]>[] = [];
+    const push = (): void => {
+      const records = Array.from({ length: RECORDS }, () => shard.accepted(P));
+      pushes.push(records);
+      answers.push(applier.push(records));
+    };
+    for (let n = 0; n < PUSHES; n++) push();
     await answers[1];
-    await services.kill("mysql");
-    await failed;
+    const killed = services.kill("mysql");
+    // Another one with each that is applied, so that the end comes in the middle of something.
+    for (let next = 2; failures === 0; next++) {
+      push();
+      await Promise.race([answers[next], failed.promise]);
+    }
+    await killed;
     const unavailable = await history.order(42 as never, 1025 as never).catch((e: unknown) => e);
     expect(unavailable).toMatchObject({ code: "central_unavailable", retryable: true });
     await services.up("mysql");
 
     const results = await Promise.all(answers);
-    expect(failures).toBeGreaterThan(0);
     expect(results.filter(({ stopped }) => stopped !== null)).toEqual([]);
     for (const [i, { applied, duplicates, cursor }] of results.entries()) {
       // A commit whose answer was lost is found applied by the repeat.
@@ -71,11 +78,11 @@ test(
     }
     expect(await store.cursors(shard.shard)).toEqual([{ partition: P, ...shard.endOf(P) }]);
     const order = pushes.flat().at(-1);
-    expect(await history.order(42 as never, (PUSHES * RECORDS * 1024 + 1) as never)).toBe(
+    expect(await history.order(42 as never, (pushes.length * RECORDS * 1024 + 1) as never)).toBe(
       order?.value as string,
     );
     const page = { accountId: 42 as never, symbol: null, from: null, to: null, after: null };
-    const all = await history.page({ ...page, limit: PUSHES * RECORDS + 1 });
+    const all = await history.page({ ...page, limit: pushes.length * RECORDS + 1 });
     expect(all.bodies).toEqual(
       pushes
         .flat()

@@ -82,7 +82,7 @@ describe("the topic", () => {
         await member.subscribe({ topic });
         await member.run({ eachMessage: async () => undefined });
       }
-      const group = await until("both are in the group", 30_000, async () => {
+      const group = await until("both are in the group", 50_000, async () => {
         const facts = await topicFacts(settings, topic, logger);
         return facts?.group.state === "Stable" && facts.group.members.length === 2 && facts.group;
       });
