@@ -28,15 +28,14 @@ const startMatch = async (config: Config, flags: AdminFlags): Promise<Running> =
     openFeed(join(config.dataDir, `${name}.sqlite`)),
   );
   const stop = new AbortController();
-  const ended = runEngine(
-    {
-      engine: new PaperEngine(config.margin.feeRate),
-      feeds: shards.map(({ feed }) => feed),
-      door: doorOf(adminApi(config, flags), (detail) => logger.warn(detail)),
-      clock: systemClock,
-      logger,
-    },
-    stop.signal,
+  const door = doorOf(adminApi(config, flags), (detail) => logger.warn(detail));
+  const clock = systemClock;
+  // One a shard: what a shard that is down does not take holds up nothing of the others.
+  const ended = Promise.all(
+    shards.map(({ feed }) => {
+      const engine = new PaperEngine(config.margin.feeRate);
+      return runEngine({ engine, feed, door, clock, logger }, stop.signal);
+    }),
   );
   return {
     port: 0,

@@ -2,6 +2,7 @@
 import type { InstrumentSymbol } from "../../shards/domain/brands.ts";
 import { formatUnits, MONEY_SCALE } from "../../shards/domain/decimal.ts";
 import { RATIO_SCALE } from "../../shards/domain/instrument.ts";
+import { isOpen } from "../../shards/domain/order.ts";
 import { type Match, Matcher } from "./matcher.ts";
 import type { OrderNews, VenueOrder } from "./order-events.ts";
 
@@ -69,7 +70,7 @@ export class PaperEngine {
       case "amend_requested":
         return order.amendment === null ? [] : matcher.amend(order, order.amendment);
       case "heard":
-        matcher.heard(order.orderId, news.leftUnits);
+        matcher.heard(order.orderId, { ...order, isOver: !isOpen(order.status) });
         return [];
     }
   }

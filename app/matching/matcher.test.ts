@@ -129,9 +129,28 @@ describe("a matcher", () => {
     const matcher = new Matcher();
     const [ended, filled] = [sell(), sell()];
     for (const one of [ended, filled]) matcher.place(one);
-    matcher.heard(ended.orderId, 0);
-    matcher.heard(filled.orderId, 3);
+    matcher.heard(ended.orderId, { executedUnits: 0, isOver: true });
+    matcher.heard(filled.orderId, { executedUnits: 7, isOver: false });
     expect(shown(matcher.place(order()))[0]).toBe(`${filled.orderId} 3 @ 100`);
+  });
+
+  test("a shard that is behind takes nothing from the book", () => {
+    const matcher = new Matcher();
+    const one = sell({ quantityUnits: 5 });
+    matcher.place(one);
+    matcher.place(order({ quantityUnits: 2 }));
+    matcher.amend(one, { priceUnits: 100, quantityUnits: 10, version: 3 });
+    // The fill as the shard has it: it does not know yet that the order is larger.
+    matcher.heard(one.orderId, { executedUnits: 2, isOver: false });
+    expect(shown(matcher.place(order({ quantityUnits: 20 })))[0]).toBe(`${one.orderId} 8 @ 100`);
+  });
+
+  test("says nothing of an amendment that comes behind the last fill", () => {
+    const matcher = new Matcher();
+    const one = sell();
+    matcher.place(one);
+    matcher.place(order());
+    expect(matcher.amend(one, { priceUnits: 101, quantityUnits: 10, version: 2 })).toEqual([]);
   });
 
   test("the same match after a new start has the same ids, a later one others", () => {

@@ -95,12 +95,13 @@ export class Matcher {
     return [{ kind: "CANCEL", executionId: `${orderId}-c`, orderId }];
   }
 
-  /** The order's sender wants another price or quantity. */
+  /** The order's sender wants another price or quantity. Nothing when it is no longer here, as above. */
   amend(order: MatchedOrder, { priceUnits, quantityUnits, version }: Amendment): readonly Match[] {
     const { orderId } = order;
     const resting = this.#book.get(orderId);
     const executionId = `${orderId}-a${version}`;
-    if (resting === undefined || quantityUnits <= resting.executedUnits) {
+    if (resting === undefined) return [];
+    if (quantityUnits <= resting.executedUnits) {
       return [{ kind: "AMEND_REJECTED", executionId, orderId }];
     }
     const { executedUnits } = resting;
@@ -114,12 +115,20 @@ export class Matcher {
     return [amended, ...this.place({ ...order, priceUnits, quantityUnits, executedUnits })];
   }
 
-  /** What the shard says of an order that others may have filled or ended too. */
-  heard(orderId: OrderId, leftUnits: number): void {
+  /**
+   * What the shard says of an order that others may have filled or ended too. It may be behind what
+   * was said from here, so that only what it has filled beyond that counts.
+   */
+  heard(
+    orderId: OrderId,
+    { executedUnits, isOver }: { executedUnits: number; isOver: boolean },
+  ): void {
     const order = this.#book.get(orderId);
     if (order === undefined) return;
-    order.remainingUnits = Math.min(order.remainingUnits, leftUnits);
-    if (order.remainingUnits <= 0) this.#book.remove(orderId);
+    const byOthersUnits = Math.max(0, executedUnits - order.executedUnits);
+    order.executedUnits += byOthersUnits;
+    order.remainingUnits -= byOthersUnits;
+    if (isOver || order.remainingUnits <= 0) this.#book.remove(orderId);
   }
 
   #crosses(taker: Resting): boolean {

@@ -2,7 +2,7 @@
 import type { AccountId, InstrumentSymbol, OrderId } from "../../shards/domain/brands.ts";
 import { parseUnits } from "../../shards/domain/decimal.ts";
 import type { ChangeReason } from "../../shards/domain/event.ts";
-import { isOpen, type Order } from "../../shards/domain/order.ts";
+import type { Order } from "../../shards/domain/order.ts";
 import type { OrderBody } from "../../shards/domain/order-body.ts";
 import type { RecordType } from "../../shards/protocol/record.ts";
 import type { Amendment, MatchedOrder } from "./matcher.ts";
@@ -23,7 +23,7 @@ export type OrderNews =
   | { readonly kind: "cancel_requested"; readonly order: VenueOrder }
   | { readonly kind: "amend_requested"; readonly order: VenueOrder }
   /** The shard has changed it, mostly because of an execution of ours. */
-  | { readonly kind: "heard"; readonly order: VenueOrder; readonly leftUnits: number };
+  | { readonly kind: "heard"; readonly order: VenueOrder };
 
 /** undefined for a record that is not about a live order. */
 export const newsOf = (type: RecordType | undefined, value: string): OrderNews | undefined => {
@@ -34,11 +34,16 @@ export const newsOf = (type: RecordType | undefined, value: string): OrderNews |
   if (type === "order_accepted" || body.reason === "TRIGGERED") {
     return order.status === "NEW" ? { kind: "live", order } : undefined;
   }
-  if (body.reason === "CANCEL_REQUESTED") return { kind: "cancel_requested", order };
+  if (body.reason === "CANCEL_REQUESTED" || isCut(order, body.reason)) {
+    return { kind: "cancel_requested", order };
+  }
   if (body.reason === "AMEND_REQUESTED") return { kind: "amend_requested", order };
-  const leftUnits = isOpen(order.status) ? order.quantityUnits - order.executedUnits : 0;
-  return { kind: "heard", order, leftUnits };
+  return { kind: "heard", order };
 };
+
+/** The shard's own wish: the order no longer fits the position that it reduces. */
+const isCut = ({ status }: VenueOrder, reason: ChangeReason | undefined): boolean =>
+  reason === "REDUCED" && status === "PENDING_CANCEL";
 
 /** Of an order that was open when the engine started. */
 export const newsOfOpen = (order: Order): readonly OrderNews[] => {

@@ -1,7 +1,8 @@
 /**
- * The loop of the paper matching engine: reads what the shards commit, matches, and sends executions
- * and mark prices through the api's own door, each until it is taken. It holds nothing that must
- * last: a start reads the open orders again, and what it then matches anew has the ids it had before.
+ * The loop of the paper matching engine for the symbols of one shard: reads what it commits, matches,
+ * and sends executions through the api's own door until they are taken, mark prices once. It holds
+ * nothing that must last: a start reads the open orders again, and what it then matches anew has the
+ * ids it had before.
  */
 import type { Clock } from "../../shards/process/clock.ts";
 import type { Logger } from "../../shards/process/logger.ts";
@@ -15,13 +16,14 @@ export interface VenueDoor {
 
 export interface EngineOptions {
   readonly engine: PaperEngine;
-  readonly feeds: readonly JournalFeed[];
+  readonly feed: JournalFeed;
   readonly door: VenueDoor;
   readonly clock: Clock;
   readonly logger: Logger;
 }
 
-const EXECUTIONS_A_REQUEST = 500;
+/** Half of what the api takes at most. */
+const ITEMS_A_REQUEST = 500;
 const PAUSE_MS = 10;
 const RETRY_MS = 250;
 /** How often prices are told again, so that none gets too old while nothing trades. */
@@ -29,47 +31,48 @@ const MARKS_MS = 1000;
 
 /** Runs until `signal` says stop; resolves when the last request has ended. */
 export const runEngine = async (options: EngineOptions, signal: AbortSignal): Promise<void> => {
-  const { engine, feeds, clock } = options;
+  const { engine, feed, clock } = options;
   let marksDueMs = clock.monotonicMs();
   while (!signal.aborted) {
     const now = clock.now();
-    const executions = feeds.flatMap((feed) =>
-      feed.next().flatMap((news) => engine.take(news, now)),
-    );
-    await sendAll(options, executions, signal);
+    const executions = feed.next().flatMap((news) => engine.take(news, now));
+    for (const part of partsOf(executions)) await insist(options, { executions: part }, signal);
     if (clock.monotonicMs() >= marksDueMs) {
-      const prices = engine.marks(clock.now());
-      if (prices.length > 0) await insist(options, "/admin/v1/mark-prices", { prices }, signal);
+      await tellMarks(options);
       marksDueMs = clock.monotonicMs() + MARKS_MS;
     }
     if (executions.length === 0) await Bun.sleep(PAUSE_MS);
   }
 };
 
-const sendAll = async (
-  options: EngineOptions,
-  executions: readonly ExecutionText[],
-  signal: AbortSignal,
-): Promise<void> => {
-  for (let from = 0; from < executions.length; from += EXECUTIONS_A_REQUEST) {
-    const part = executions.slice(from, from + EXECUTIONS_A_REQUEST);
-    await insist(options, "/admin/v1/executions", { executions: part }, signal);
+const partsOf = <Item>(items: readonly Item[]): readonly (readonly Item[])[] =>
+  Array.from({ length: Math.ceil(items.length / ITEMS_A_REQUEST) }, (_, part) =>
+    items.slice(part * ITEMS_A_REQUEST, (part + 1) * ITEMS_A_REQUEST),
+  );
+
+/** A price that is not taken is no harm: the next one comes in a moment. */
+const tellMarks = async ({ engine, door, clock, logger }: EngineOptions): Promise<void> => {
+  for (const prices of partsOf(engine.marks(clock.now()))) {
+    try {
+      await door.send("/admin/v1/mark-prices", { prices });
+    } catch (error) {
+      logger.warn({ err: error }, "the api did not take the mark prices");
+    }
   }
 };
 
 /** An execution may arrive twice, never be lost: the shard knows its id. */
 const insist = async (
   { door, logger }: EngineOptions,
-  path: Parameters<VenueDoor["send"]>[0],
-  body: object,
+  body: { readonly executions: readonly ExecutionText[] },
   signal: AbortSignal,
 ): Promise<void> => {
   while (!signal.aborted) {
     try {
-      await door.send(path, body);
+      await door.send("/admin/v1/executions", body);
       return;
     } catch (error) {
-      logger.warn({ err: error, path }, "the api did not take what the matching engine said");
+      logger.warn({ err: error }, "the api did not take what the matching engine said");
       await Bun.sleep(RETRY_MS);
     }
   }

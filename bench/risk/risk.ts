@@ -9,10 +9,10 @@ import { type BenchReport, fixed, type Headline, whole } from "../support/report
 import { median } from "../support/statistics.ts";
 import { withWorkFolder } from "../support/work-folder.ts";
 import { BENCH_SETTINGS } from "../system/system.ts";
-import { type GrantRound, measureGrants } from "./grants.ts";
+import { measureGrants } from "./grants.ts";
 import { MARKETS, SYMBOLS_EACH } from "./market.ts";
 import { type RiskOptions, TARGETS } from "./options.ts";
-import { type BracketRound, measureBracket, measureRate, type RateRound } from "./rate.ts";
+import { measureBracket, measureRate } from "./rate.ts";
 import { RISK_BENCH_SETTINGS, withSystems } from "./systems.ts";
 import { type Found, tablesOf, valid } from "./tables.ts";
 import { BATCH, measureWriter } from "./writer.ts";
@@ -28,19 +28,24 @@ export const benchRisk = (options: RiskOptions): Promise<BenchReport> =>
     mkdirSync(profileFolder, { recursive: true });
     const writer = await measureWriter(options, folder);
     const measured = await withSystems(options, folder, profileFolder, async (bench) => {
-      const rates: RateRound[] = [];
-      const brackets: BracketRound[] = [];
-      const grants: GrantRound[] = [];
-      for (let round = 1; round <= options.rounds; round++) {
-        rates.push(await measureRate(bench, round));
-        grants.push(await measureGrants(bench, round));
-        brackets.push(await measureBracket(bench, round));
-      }
-      return { rates, brackets, grants };
+      // One after the other: until the rates are measured both systems take the same orders.
+      const rates = await inRounds(options, (round) => measureRate(bench, round));
+      const grants = await inRounds(options, (round) => measureGrants(bench, round));
+      const brackets = await inRounds(options, (round) => measureBracket(bench, round));
+      return { rates, grants, brackets };
     });
     if (options.cpuProf !== undefined) say(`profiles are in ${profileFolder}`);
     return report(options, { writer, ...measured });
   });
+
+const inRounds = async <R>(
+  { rounds }: RiskOptions,
+  measure: (round: number) => Promise<R>,
+): Promise<readonly R[]> => {
+  const found: R[] = [];
+  for (let round = 1; round <= rounds; round++) found.push(await measure(round));
+  return found;
+};
 
 const report = (options: RiskOptions, found: Found): BenchReport => {
   const { writer, rates, brackets, grants } = found;

@@ -1,6 +1,6 @@
 /**
  * The writer in this process on real files: what the stage `decide` takes for one order, with and
- * without risk, and what a bracket costs against a plain order. In turns, chunk by chunk.
+ * without risk, and what a bracket costs against a plain order. In turns, chunk by chunk; each case has its own file.
  */
 import { join } from "node:path";
 import type { AccountId } from "../../shards/domain/brands.ts";
@@ -53,38 +53,48 @@ export const measureWriter = async (
   options: RiskOptions,
   folder: string,
 ): Promise<readonly WriterRound[]> => {
-  const books: Partial<Record<RiskMode, Book>> = {};
+  const books: Book[] = [];
+  const add = async (name: Case): Promise<Book> => {
+    const book = await open(name, options, folder);
+    books.push(book);
+    await fill(book, name);
+    return book;
+  };
   try {
-    const none = await open("none", options, folder);
-    books.none = none;
-    const margin = await open("margin", options, folder);
-    books.margin = margin;
+    const none = await add("none");
+    const margin = await add("margin");
+    const bracket = await add("bracket");
     const rounds: WriterRound[] = [];
     // Round 0 is the warm-up.
     for (let round = 0; round <= options.rounds; round++) {
-      const one = await measureRound(options, { none, margin }, round);
+      const one = await measureRound(options, { none, margin, bracket }, round);
       if (round > 0) rounds.push(one);
     }
     return rounds;
   } finally {
-    await books.none?.writer.close();
-    await books.margin?.writer.close();
+    for (const { writer } of books) await writer.close();
   }
 };
 
-const open = async (risk: RiskMode, options: RiskOptions, folder: string): Promise<Book> => {
-  const { accounts } = options;
-  const path = join(folder, `writer-${risk}.sqlite`);
+const riskOf = (name: Case): RiskMode => (name === "none" ? "none" : "margin");
+
+const open = async (name: Case, options: RiskOptions, folder: string): Promise<Book> => {
+  const path = join(folder, `writer-${name}.sqlite`);
+  const risk = riskOf(name);
   const writer = await openWriter({ path, risk, venue: "external", instruments: INSTRUMENTS });
-  const book = { writer, accounts, turn: 0 };
+  return { writer, accounts: options.accounts, turn: 0 };
+};
+
+/** Marks, money, and a plain order of each account in each of its symbols. */
+const fill = async (book: Book, name: Case): Promise<void> => {
+  const { writer, accounts } = book;
   const at = Date.now();
   const marks = MARKETS.map(({ symbol, mark }): Command => {
     return { kind: "mark", symbol, price: canonicalDecimal(mark), at };
   });
   await writer.commit(marks, 200);
-  if (risk === "margin") await commitInParts(writer, depositsOf(accounts), 200);
+  if (riskOf(name) === "margin") await commitInParts(writer, depositsOf(accounts), 200);
   await commitInParts(writer, place(book, accounts * SYMBOLS_EACH, "plain"), 201);
-  return book;
 };
 
 const depositsOf = (accounts: number): readonly Command[] =>
@@ -124,15 +134,15 @@ const place = (book: Book, count: number, shape: Shape): readonly Command[] =>
 
 const measureRound = async (
   options: RiskOptions,
-  { none, margin }: Readonly<Record<RiskMode, Book>>,
+  books: Readonly<Record<Case, Book>>,
   round: number,
 ): Promise<WriterRound> => {
   const meters = { none: new Meter(), margin: new Meter(), bracket: new Meter() };
-  const until = options.seconds * 1000;
-  while (CASES.some((name) => meters[name].ms < until)) {
-    await meters.none.run(none, "plain");
-    await meters.margin.run(margin, "plain");
-    await meters.bracket.run(margin, "bracket");
+  const until = options.seconds * 1000 * CASES.length;
+  while (CASES.reduce((ms, name) => ms + meters[name].ms, 0) < until) {
+    for (const name of CASES) {
+      await meters[name].run(books[name], name === "bracket" ? "bracket" : "plain");
+    }
   }
   const runs = {
     none: meters.none.result(),

@@ -52,7 +52,7 @@ export const decide = (
     case "execute":
       return decideExecution(view, command.execution, now);
     case "mark":
-      return decideMark(view, command);
+      return decideMark(view, command, now);
     case "trading_state":
       return decideTradingState(view, command);
     case "symbol_settings":

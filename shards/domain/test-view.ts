@@ -187,7 +187,7 @@ export class TestView implements DecisionView {
   }
 
   /** Decides and takes up what was decided. */
-  run(command: DecidedCommand, funding: Funding = "final"): Decision {
+  run(command: DecidedCommand, funding: Funding = { freeMinor: 0n }): Decision {
     const decision = decide(this, command, this.now, funding);
     switch (decision.kind) {
       case "placed":

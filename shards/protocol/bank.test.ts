@@ -25,6 +25,7 @@ const messages: readonly BankMessage[] = [
     code: "OK",
     grantedMinor: MUCH,
     targetMinor: 0n,
+    freeMinor: -MUCH,
   },
   {
     kind: "grant_reply",
@@ -33,6 +34,7 @@ const messages: readonly BankMessage[] = [
     code: "INSUFFICIENT",
     grantedMinor: 0n,
     targetMinor: 25n,
+    freeMinor: 7n,
   },
   {
     kind: "event",

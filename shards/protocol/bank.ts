@@ -48,6 +48,7 @@ const message = z.discriminatedUnion("kind", [
     code: z.enum(["OK", "INSUFFICIENT", "UNAVAILABLE"]),
     grantedMinor: minor,
     targetMinor: minor,
+    freeMinor: minor,
   }),
   z.strictObject({ kind: z.literal("event"), ...envelope, event: allotmentEvent }),
   z.strictObject({ kind: z.literal("event_ack"), ...fromBank, evtSeq: count }),

@@ -37,6 +37,11 @@ describe("what is pinned in the file", () => {
     ],
     ["risk", { risk: "margin" }, "risk none, the configuration says margin"],
     ["venue", { venue: "external" }, "venue none, the configuration says external"],
+    [
+      "risk and venue at once, as the defaults are to an older file",
+      { risk: "margin", venue: "external" },
+      "set SLUICE_RISK=none and SLUICE_VENUE=none, or",
+    ],
   ])("refuses another %s", async (_, config, message) => {
     const folder = temporaryFolder();
     const path = join(folder.path, "shard1.sqlite");

@@ -159,17 +159,19 @@ export const comparePinned = (
 ): void => {
   const row = readRow(database);
   if (row === undefined) return;
-  const pins: readonly [string, string | number, string | number][] = [
-    ["the shard's name", row.shard, config.shard],
-    ["the number of shards", row.shardCount, config.shardMap.shards.length],
-    ["risk", row.risk, config.risk],
-    ["venue", row.venue, config.venue],
+  const pins: readonly [string, string | number, string | number, string][] = [
+    ["the shard's name", row.shard, config.shard, `--shard ${row.shard}`],
+    ["the number of shards", row.shardCount, config.shardMap.shards.length, "sharding as it was"],
+    ["risk", row.risk, config.risk, `SLUICE_RISK=${row.risk}`],
+    ["venue", row.venue, config.venue, `SLUICE_VENUE=${row.venue}`],
   ];
-  for (const [what, pinned, configured] of pins) {
-    if (pinned === configured) continue;
+  // All at once: a file of an older version differs in several.
+  const others = pins.filter(([, pinned, configured]) => pinned !== configured);
+  if (others.length > 0) {
+    const what = others.map((pin) => `${pin[0]} ${pin[1]}, the configuration says ${pin[2]}`);
+    const wayOut = others.map(([, , , setting]) => setting).join(" and ");
     throw new UsageError(
-      `${path} was made with ${what} ${pinned}, the configuration says ${configured}: ` +
-        `set it to ${pinned}, or use another data folder.`,
+      `${path} was made with ${what.join("; with ")}: set ${wayOut}, or use another data folder.`,
     );
   }
   const map = describeShardMap(config.shardMap);

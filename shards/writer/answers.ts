@@ -57,8 +57,9 @@ export const perform = (parts: BatchParts, decision: Settled, command: Command):
   const { overlay, state, counts } = parts;
   switch (decision.kind) {
     case "placed": {
-      const { event, children } = decision;
-      const body = overlay.add(event);
+      const { event, children, after } = decision;
+      const body =
+        event.type === "order_accepted" ? overlay.accept(event, after) : overlay.add(event);
       for (const child of children) overlay.add(child);
       const isAccepted = event.type === "order_accepted";
       if (isAccepted) counts.accepted++;

@@ -7,7 +7,8 @@ import type { Command } from "../domain/command.ts";
 import type { DecidedCommand, Decision, Funding } from "../domain/decide/types.ts";
 import { decide } from "../domain/decide.ts";
 import { accountKey, renderAccount } from "../domain/entities.ts";
-import type { PurseKey, ReplyCode } from "../domain/escrow/types.ts";
+import type { GrantOutcome } from "../domain/escrow/purse.ts";
+import type { PurseKey } from "../domain/escrow/types.ts";
 import type { Problem } from "../domain/problem.ts";
 import type { Answer } from "../protocol/answer.ts";
 import {
@@ -116,7 +117,7 @@ export class Batch<Sender> {
       return;
     }
     this.#answer(first, perform(this.#parts, decision, first.command));
-    for (const other of others) this.#settle([other], this.#decide(other.command, "final"));
+    for (const other of others) this.#settle([other], this.#decide(other.command, "ask"));
   }
 
   /** Decides; what lacks rights asks for them and waits. `waiter` is not in the room. */
@@ -136,7 +137,7 @@ export class Batch<Sender> {
       const isSame = key?.accountId === decision.key.accountId && key.asset === decision.key.asset;
       const reserved = this.desk.reserve(decision.key, decision.needMinor);
       if (reserved.kind === "insufficient") {
-        this.#settle(askers, this.#decide(command, "final"));
+        this.#settle(askers, this.#decide(command, reserved));
         return "decided";
       }
       if (reserved.kind === "unavailable") {
@@ -188,17 +189,19 @@ export class Batch<Sender> {
     const key = { accountId, asset };
     for (const result of transfers) this.#transferred(key, result);
     const bound = reply === null ? undefined : room.takeBound(key, reply.reqSeq);
-    if (reply !== null && bound !== undefined) this.#replied(bound, reply.code);
+    if (reply !== null && bound !== undefined) this.#replied(bound, reply);
     if (room.hasWaiters(key)) this.#next(key);
   }
 
   /** The bank has answered the request that was made for this command. */
-  #replied({ askers }: Waiter<Sender>, code: ReplyCode): void {
-    const command = askers[0]?.command;
-    if (command === undefined) return;
-    const decision = this.#decide(command, code === "INSUFFICIENT" ? "final" : "ask");
-    if (decision.kind === "short" && code === "UNAVAILABLE") this.#refuse(askers, NO_ANSWER);
-    else this.#settle(askers, decision);
+  #replied(waiter: Waiter<Sender>, outcome: GrantOutcome): void {
+    const { askers } = waiter;
+    const { code } = outcome;
+    const isFinal = code === "INSUFFICIENT";
+    const decision = this.#decide(commandOf(waiter), isFinal ? outcome : "ask");
+    if (decision.kind !== "short" || code === "OK") this.#settle(askers, decision);
+    else if (code === "UNAVAILABLE") this.#refuse(askers, NO_ANSWER);
+    else this.#ask(waiter, "front");
   }
 
   /** Those behind, one by one, until one has to ask. */

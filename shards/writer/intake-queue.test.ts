@@ -51,11 +51,23 @@ describe("the intake queue", () => {
     expect(ids(queue.take(10))).toEqual([]);
   });
 
-  test("is full at its limit", () => {
-    const queue = queueOf(2, [placeOf(1)]);
-    expect(queue.isFull).toBe(false);
-    queue.push(waitingOf(9, placeOf(1)));
-    expect(queue.isFull).toBe(true);
+  const bank = { kind: "bank" } as Command;
+  const execute = { kind: "execute" } as Command;
+  test.each<[string, Command, number]>([
+    ["new orders", placeOf(1), 2],
+    ["amendments", { kind: "amend" } as Command, 2],
+    ["transfers", { kind: "transfer" } as Command, 2],
+    ["reduce-only orders", placeOf(1, { reduceOnly: true }), 4],
+    ["cancels", cancel(order(1), account(1)), 4],
+    ["executions", execute, 4],
+    ["what banks say", bank, 4],
+    ["its own commands", { kind: "trigger", orderId: order(1) }, 4],
+  ])("of at most 2 new orders has room for %s", (_, command, room) => {
+    const queue = queueOf(2, []);
+    for (let held = 0; held < 6; held++) {
+      expect([held, queue.hasRoomFor(command)]).toEqual([held, held < room]);
+      queue.push(waitingOf(held, placeOf(2)));
+    }
   });
 
   const crowd: readonly Command[] = [

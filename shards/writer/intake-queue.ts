@@ -2,7 +2,7 @@
  * Commands that wait for their batch, in arrival order. When the queue is over half full, what
  * cannot add exposure goes first: cancels, reduce-only orders, executions, marks, what banks say.
  * Each takes along what its account has sent before about the same symbol, so that it passes new
- * orders of others, and never one of its own pair.
+ * orders of others, and never one of its own pair. There is room for it where new orders find none.
  */
 import type { AccountId, InstrumentSymbol, OrderId } from "../domain/brands.ts";
 import type { Command } from "../domain/command.ts";
@@ -34,8 +34,9 @@ export class IntakeQueue<Sender> {
     return this.#waiting.length;
   }
 
-  get isFull(): boolean {
-    return this.#waiting.length >= this.#max;
+  /** Whether there is room: for new exposure up to the limit, for what passes it up to twice that. */
+  hasRoomFor(command: Command): boolean {
+    return this.#waiting.length < (passes(command) ? 2 * this.#max : this.#max);
   }
 
   push(waiting: Waiting<Sender>): void {

@@ -10,7 +10,7 @@ import {
   type OrderId,
 } from "../domain/brands.ts";
 import { CODES } from "../domain/codes.ts";
-import type { DecisionView, Outcome } from "../domain/decide/types.ts";
+import type { BookAfter, DecisionView, Outcome } from "../domain/decide/types.ts";
 import type { DomainEvent, OrderAccepted, OrderChanged, OrderRefused } from "../domain/event.ts";
 import type { Instrument } from "../domain/instrument.ts";
 import { isOpen, type Order, type PositionSide, type Stamp } from "../domain/order.ts";
@@ -254,7 +254,7 @@ export class Overlay implements DecisionView {
   add(event: DomainEvent): string {
     switch (event.type) {
       case "order_accepted":
-        return this.#accepted(event);
+        return this.accept(event, null);
       case "order_refused":
         return this.#refused(event);
       case "order_changed":
@@ -280,13 +280,14 @@ export class Overlay implements DecisionView {
     return value;
   }
 
-  #accepted(event: OrderAccepted): string {
+  /** As {@link add}; `after` saves reckoning again what the decision has come to. */
+  accept(event: OrderAccepted, after: BookAfter | null): string {
     const { order, request, stamp } = event;
     const body = renderOrder(order, this.#state.shard);
     this.#append(event, order.symbol, body);
     this.#orders.set(order.orderId, { order, isNew: true, lastCommitSeq: stamp.commitSeq });
     if (isOpen(order.status)) this.#opened++;
-    this.held.orderChanged(undefined, order);
+    this.held.orderChanged(undefined, order, after);
     const { orderId, accountId } = order;
     this.#remember(accountId, { status: 201, body, request, stamp, orderId });
     return body;

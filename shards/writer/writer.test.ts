@@ -167,18 +167,26 @@ describe("the writer", () => {
 });
 
 describe("what waits too long", () => {
-  test("is refused when the queue is full, cancels too, and nothing is stored", async () => {
+  test("is refused when the queue is full, and nothing is stored", async () => {
     const { writer, store, submit, answers } = benchOf({ intakeQueueMax: 2 });
     submit(1, named("a"));
     submit(2, named("b"));
     submit(3, named("c"));
-    submit(4, cancel(1025 as OrderId));
     expect(answers.map((one) => [one.requestId, one.status, codeOf(one)])).toEqual([
       [3, 503, "overloaded"],
-      [4, 503, "overloaded"],
     ]);
     await settle(writer);
     expect(store.records).toHaveLength(2);
+  });
+
+  test("leaves room for cancels and executions, as much again", async () => {
+    const { writer, store, submit, answers } = benchOf({ intakeQueueMax: 1 });
+    submit(1, named("a"));
+    submit(2, cancel(1025 as OrderId));
+    submit(3, cancel(1025 as OrderId));
+    expect(answers.map((one) => [one.requestId, codeOf(one)])).toEqual([[3, "overloaded"]]);
+    await settle(writer);
+    expect(store.records.map(({ type }) => type)).toEqual(["order_accepted", "order_changed"]);
   });
 
   test("is refused past intakeWaitMax when it is a new order; a cancel never", async () => {

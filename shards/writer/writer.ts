@@ -331,8 +331,8 @@ export class Writer {
   }
 
   #enqueue(waiting: Waiting<Sender>): void {
-    if (this.#queue.isFull) this.#refuse(waiting, OVERLOADED);
-    else this.#queue.push(waiting);
+    if (this.#queue.hasRoomFor(waiting.command)) this.#queue.push(waiting);
+    else this.#refuse(waiting, OVERLOADED);
   }
 
   #refuse({ sender, requestId }: Waiting<Sender>, problem: Problem): void {

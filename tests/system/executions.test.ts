@@ -10,7 +10,13 @@ import { homeShardOf } from "../../shards/protocol/home-shard.ts";
 import { endAll } from "../support/processes.ts";
 import { printedSeed, type Random, randomOf, wholeOf } from "../support/random.ts";
 import type { Dev, Part } from "../support/sluice.ts";
-import { Exchange, marketOf, type SentExecution, tradingFolder } from "../support/trading.ts";
+import {
+  Exchange,
+  marketOf,
+  minorOf,
+  type SentExecution,
+  tradingFolder,
+} from "../support/trading.ts";
 import { inLanes, until } from "../support/until.ts";
 
 const TEST_MS_MAX = 120_000;

@@ -6,7 +6,7 @@ import { ceilDiv, formatMoney, marginCeil } from "../risk/money.ts";
 import { checkMargin } from "./funds.ts";
 import { decideReuse, type Judged, judge } from "./place.ts";
 import type { Refusal } from "./problems.ts";
-import type { Decision, DecisionView } from "./types.ts";
+import type { BankAnswered, Decision, DecisionView } from "./types.ts";
 
 /**
  * JSON of what `place` would come to. A shortfall is this shard's own: `margin_insufficient` here
@@ -25,12 +25,15 @@ export const decideCheck = (
   if (closed !== undefined) return renderRefused(closed);
   const judged = judge(view, accountId, request, now);
   if ("code" in judged) return renderRefused(judged);
-  const short = judged.funds === null ? null : checkMargin(view, judged.funds, "final");
+  const short = judged.funds === null ? null : checkMargin(view, judged.funds, HERE_ALONE);
   const numbers = numbersOf(view, judged);
   if (short === null) return JSON.stringify({ decision: "accepted", ...numbers });
-  if ("kind" in short) throw new Error("a final check asks nobody");
+  if ("kind" in short) throw new Error("a check asks nobody");
   return renderRefused(short, numbers);
 };
+
+/** As if the account had nothing elsewhere. */
+const HERE_ALONE: BankAnswered = { freeMinor: 0n };
 
 const renderRefused = (
   { code, detail, context }: Pick<Refusal, "detail"> & { code: string; context?: object },

@@ -18,6 +18,7 @@ export interface Funds {
   readonly instrument: Instrument;
   readonly accountId: AccountId;
   readonly leverage: number;
+  readonly exposure: Exposure;
   readonly margin: InitialMargin;
   /** Of the margin asset, more than now; < 0 where it frees some. */
   readonly increaseMinor: bigint;
@@ -41,7 +42,7 @@ export const fundsWith = (
     (side) => highestHeldPrice([...othersThan(view, order), order], side),
   );
   const increaseMinor = margin.usedMinor - view.usedInMinor(accountId, symbol);
-  return { instrument, accountId, leverage, margin, increaseMinor };
+  return { instrument, accountId, leverage, exposure: after, margin, increaseMinor };
 };
 
 const othersThan = (view: DecisionView, { accountId, symbol, orderId }: Order): readonly Order[] =>
@@ -55,13 +56,14 @@ export const fundsAt = (
   leverage: number,
 ): Funds => {
   const symbol: InstrumentSymbol = instrument.symbol;
+  const exposure = view.exposure(accountId, symbol);
   const margin = initialMarginMinor(
-    view.exposure(accountId, symbol),
+    exposure,
     { leverage, instrument, feeRateUnits: view.riskSettings.feeRateUnits },
     (side) => highestHeldPrice(view.openOrdersIn(accountId, symbol), side),
   );
   const increaseMinor = margin.usedMinor - view.usedInMinor(accountId, symbol);
-  return { instrument, accountId, leverage, margin, increaseMinor };
+  return { instrument, accountId, leverage, exposure, margin, increaseMinor };
 };
 
 /**
@@ -92,7 +94,11 @@ export const leverageTooHigh = (
     maxNotional: formatMoney(maxNotionalMinor),
   });
 
-/** `short`: ask the bank first. A refusal: the bank has answered, or there is nobody to ask. */
+/**
+ * `short`: the bank is to be asked, for the first time or again: since its answer so much may have
+ * become unused here that the account has enough. A refusal names what the whole account has left:
+ * all shards have given to the bank what they had unused before it said no.
+ */
 export const checkMargin = (
   view: DecisionView,
   { instrument: { marginAsset: asset }, accountId, increaseMinor }: Funds,
@@ -102,14 +108,15 @@ export const checkMargin = (
   const rightsMinor = view.rightsMinor(accountId, asset);
   const usedMinor = view.usedMinor(accountId, asset);
   if (usedMinor + increaseMinor <= rightsMinor) return null;
-  if (funding === "ask")
-    return { kind: "short", key: { accountId, asset }, needMinor: increaseMinor };
-  const unusedMinor = rightsMinor > usedMinor ? rightsMinor - usedMinor : 0n;
+  const short = { kind: "short", key: { accountId, asset }, needMinor: increaseMinor } as const;
+  if (funding === "ask") return short;
+  const availableMinor = funding.freeMinor + rightsMinor - usedMinor;
+  if (increaseMinor <= availableMinor) return short;
   const required = formatMoney(increaseMinor);
-  const unused = formatMoney(unusedMinor);
+  const available = formatMoney(availableMinor > 0n ? availableMinor : 0n);
   return refusal(
     "margin_insufficient",
-    { asset, required, available: unused },
-    `${required} ${asset} are needed and ${unused} are not in use.`,
+    { asset, required, available },
+    `${required} ${asset} are needed and ${available} are available.`,
   );
 };

@@ -23,6 +23,7 @@ describe("a new order", () => {
     expect(decision).toEqual({
       kind: "placed",
       children: [],
+      after: { exposure: view.exposure(ACCOUNT, BTC), usedMinor: view.usedMinor(ACCOUNT) },
       event: {
         type: "order_accepted",
         stamp,

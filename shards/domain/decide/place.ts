@@ -100,6 +100,7 @@ const refuse = (
 ): Decision => ({
   kind: "placed",
   children: [],
+  after: null,
   event: {
     type: "order_refused",
     stamp: view.nextStamp(request.symbol),
@@ -281,7 +282,7 @@ export const liveStatus = (
 const accept = (
   view: DecisionView,
   request: OrderRequest,
-  { draft, placement: { children, instrument } }: Judged,
+  { draft, funds, placement: { children, instrument } }: Judged,
 ): Decision => {
   const hasChildren = children.length > 0;
   const orderId = hasChildren ? nextParentId(view, draft.accountId, request) : view.nextOrderId();
@@ -294,5 +295,6 @@ const accept = (
     kind: "placed",
     event: { type: "order_accepted", stamp, request, order },
     children: hasChildren ? acceptedChildren(view, order, children) : NONE,
+    after: funds && { exposure: funds.exposure, usedMinor: funds.margin.usedMinor },
   };
 };

@@ -63,6 +63,25 @@ describe("a shortfall", () => {
     expect([view.ids, view.stamps]).toEqual(before);
   });
 
+  const NEED = 5_025_000_000n;
+  test.each([
+    ["what the bank has free", 0n, NEED - 1n, "50.24999999"],
+    ["that and what is unused here", 25_000_000n, NEED - 25_000_001n, "50.24999999"],
+    ["nothing where losses ate more", 1n, -2n, "0.00000000"],
+  ])("refused, names what the account has left: %s", (_, rightsMinor, freeMinor, available) => {
+    const view = new TestView({ rightsMinor });
+    expect(contextOf(view.place(limit(), ACCOUNT, { freeMinor }))).toEqual({
+      asset: "USDT",
+      required: "50.25000000",
+      available,
+    });
+  });
+
+  test("that the account can cover since the bank has answered is asked for again", () => {
+    const view = new TestView({ rightsMinor: 1n });
+    expect(view.place(limit(), ACCOUNT, { freeMinor: NEED - 1n }).kind).toBe("short");
+  });
+
   test("is what two orders need together beyond the rights, to the last unit", () => {
     const view = new TestView({ rightsMinor: 2n * 5_025_000_000n });
     view.placed(limit());

@@ -182,6 +182,19 @@ describe("a mark price", () => {
     expect(contextOf(decision)).toEqual({ symbol: "BTCUSDT", price, priceDecimals: "2" });
   });
 
+  test.each([
+    [60_000, "marked"],
+    [60_001, "refused"],
+  ])(
+    "%d ms ahead of the clock is %s: a wrong unit of time must not hold up all later ones",
+    (aheadMs, kind) => {
+      const view = new TestView();
+      expect(mark(view, "49000", START_AT + aheadMs).kind).toBe(kind as Decision["kind"]);
+      expect(mark(view, "49001", START_AT + 1).kind).toBe("marked");
+      expect(view.mark(BTC)?.at).toBe(kind === "marked" ? START_AT + aheadMs : START_AT + 1);
+    },
+  );
+
   test("may be off the tick, and needs a symbol that is known", () => {
     const view = new TestView();
     expect(mark(view, "49000.01", START_AT).kind).toBe("marked");

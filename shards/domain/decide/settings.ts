@@ -8,6 +8,7 @@ import {
   renderTradingState,
   scopeKey,
 } from "../entities.ts";
+import type { Problem } from "../problem.ts";
 import { leverageFor, leverageMaxOf, maxNotionalAt } from "../risk/margin.ts";
 import { marginCeil } from "../risk/money.ts";
 import type {
@@ -130,6 +131,9 @@ export const decideAccountSettings = (
   return { kind: "settings", event, body };
 };
 
+/** Further ahead no clock is by chance: such a mark would let none come after it. */
+const MARK_AHEAD_MS_MAX = 60_000;
+
 /** On the price's scale and above 0; one that is older than what is known changes nothing. */
 export const decideMark = (
   view: DecisionView,
@@ -138,9 +142,11 @@ export const decideMark = (
     price,
     at,
   }: { readonly symbol: InstrumentSymbol; readonly price: CanonicalDecimal; readonly at: number },
+  now: number,
 ): Decision => {
   const instrument = view.instrument(symbol);
   if (instrument === undefined) return refused(unknownSymbol(symbol));
+  if (at > now + MARK_AHEAD_MS_MAX) return refused(aheadOfTime(symbol, at, now));
   const priceUnits = parseUnits(price, instrument.priceScale);
   const context = { symbol, price, priceDecimals: String(instrument.priceScale) };
   if (priceUnits === "too_precise") return refused(refusal("price_off_tick", context));
@@ -151,6 +157,12 @@ export const decideMark = (
   if (known !== undefined && at < known.at) return { kind: "marked", mark: null };
   return { kind: "marked", mark: { symbol, priceUnits, at } };
 };
+
+const aheadOfTime = (symbol: InstrumentSymbol, at: number, now: number): Problem => ({
+  code: "invalid_request",
+  detail: `The mark of ${symbol} is of ${at}, ${at - now} ms ahead of the shard's clock.`,
+  context: { symbol, at: String(at), aheadMsMax: String(MARK_AHEAD_MS_MAX) },
+});
 
 export const decideTradingState = (
   view: DecisionView,

@@ -96,9 +96,21 @@ export interface DecisionView {
 
 /**
  * What to do when this shard's rights do not cover an order: `ask` the bank for more, or decide
- * with what is held, since the bank has `final`ly answered.
+ * with what is held, since the bank has answered that the account has no more.
  */
-export type Funding = "ask" | "final";
+export type Funding = "ask" | BankAnswered;
+
+export interface BankAnswered {
+  /** What the bank had free, beside all rights, when it answered; minor units. */
+  readonly freeMinor: bigint;
+}
+
+/** What the first event of a placement makes of its (account, symbol). */
+export interface BookAfter {
+  readonly exposure: Exposure;
+  /** Initial margin of that exposure; minor units. */
+  readonly usedMinor: bigint;
+}
 
 /** An execution's id, never applied again. */
 export interface SeenExecution {
@@ -133,6 +145,8 @@ export type Decision =
       readonly kind: "placed";
       readonly event: OrderAccepted | OrderRefused;
       readonly children: readonly OrderAccepted[];
+      /** null where no margin was reckoned for it. */
+      readonly after: BookAfter | null;
     }
   | { readonly kind: "replayed"; readonly outcome: Outcome }
   /** `more`: what the change brings about for other orders. */
@@ -150,7 +164,7 @@ export type Decision =
     }
   | { readonly kind: "refused"; readonly problem: Problem }
   | { readonly kind: "ignored" }
-  /** Only under `ask`: rights of `needMinor` more than what is used would do. */
+  /** Rights of `needMinor` more than what is used would do, and the account may have them. */
   | { readonly kind: "short"; readonly key: PurseKey; readonly needMinor: bigint }
   | {
       readonly kind: "executed";

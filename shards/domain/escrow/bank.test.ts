@@ -76,6 +76,7 @@ describe("a grant request (G1)", () => {
     expect(send).toMatchObject([
       { kind: "grant_reply", shardIndex: 2, reqSeq: 1, code: "OK", grantedMinor: 10n, term: 1 },
     ]);
+    expect(send).toMatchObject([{ freeMinor: freeOf(bankOf(purse)) }]);
     expect(bankOf(purse).version).toBe(1);
   });
 

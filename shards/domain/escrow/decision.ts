@@ -36,6 +36,7 @@ export const reply = (draft: Draft, row: BankShard): void => {
     code: row.replyCode,
     grantedMinor: row.replyGrantedMinor,
     targetMinor: targetOf(equityOf(bankOf(draft)), shardIndexes.length),
+    freeMinor: freeOf(bankOf(draft)),
   });
 };
 
@@ -108,7 +109,7 @@ const conclude = (draft: Draft, claimant: Claimant, code: ReplyCode): void => {
       grantHome(draft, missingOf(draft, claimant));
       draft.usedMinor += claimant.needMinor;
     }
-    draft.reply = { reqSeq: claimant.reqSeq, code };
+    draft.reply = { reqSeq: claimant.reqSeq, code, freeMinor: freeOf(bankOf(draft)) };
   } else if (claimant.kind === "withdrawal") {
     const { transferId, needMinor } = claimant;
     const bank = bankOf(draft);

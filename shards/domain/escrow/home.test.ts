@@ -36,13 +36,14 @@ describe("the home's own orders (section 10)", () => {
     expect(reserved.send).toMatchObject([{ askMinor: 2n }, { askMinor: 2n }]);
     expect(reserve(reserved.purse, 30n, 11n, context).kind).toBe("waiting");
     const step = deliver(reserved.purse, 30n, event(2, giveback(1, 2n)), context);
-    expect(step.reply).toEqual({ reqSeq: reserved.reqSeq, code: "OK" });
+    expect(step.reply).toEqual({ reqSeq: reserved.reqSeq, code: "OK", freeMinor: 0n });
     expect(step.purse.allotment.rightsMinor).toBe(42n);
   });
 
   test("are refused at once when nobody else has rights", () => {
     const purse = homePurse({ depositedMinor: 10n }, { 1: { grantedMinor: 4n } });
-    expect(reserve(purse, 4n, 7n, context).kind).toBe("insufficient");
+    // 10 deposited, 4 granted to the home itself.
+    expect(reserve(purse, 4n, 7n, context)).toMatchObject({ kind: "insufficient", freeMinor: 6n });
   });
 
   test("keep what they were granted while the next claim is decided in the same step", () => {

@@ -27,6 +27,8 @@ export interface GrantReply extends FromBank {
   readonly grantedMinor: bigint;
   /** What the bank thinks the shard should hold unused now; advice, not stored. */
   readonly targetMinor: bigint;
+  /** What the bank has free now, beside all rights; advice, not stored. */
+  readonly freeMinor: bigint;
 }
 
 export interface EventMessage extends Envelope {

@@ -40,7 +40,7 @@ export type { Realised } from "./shard.ts";
 export { dueToSend } from "./shard.ts";
 export type { EscrowContext, Purse } from "./state.ts";
 export { emptyPurse, overhangOf, restorePurse, unusedOf } from "./state.ts";
-export type { EscrowCounts, PurseStep, TransferResult } from "./step.ts";
+export type { EscrowCounts, GrantOutcome, PurseStep, TransferResult } from "./step.ts";
 
 /** What an order finds. `insufficient` and `asked` change the purse: they are stored as well. */
 export type Reserved =
@@ -56,7 +56,7 @@ export type Reserved =
   /** Another request is; the order waits behind it and is tried again after its reply. */
   | { readonly kind: "waiting" }
   /** The account lacks the money, and the home knows it at once. */
-  | { readonly kind: "insufficient"; readonly purse: Purse }
+  | { readonly kind: "insufficient"; readonly purse: Purse; readonly freeMinor: bigint }
   /** The purse takes no new exposure now. */
   | { readonly kind: "unavailable" };
 
@@ -102,7 +102,7 @@ const reserveHome = (draft: Draft, needMinor: bigint): Reserved => {
   }
   return draft.reply === null
     ? { kind: "asked", purse: draft.purse, send: draft.send, reqSeq }
-    : { kind: "insufficient", purse: draft.purse };
+    : { kind: "insufficient", purse: draft.purse, freeMinor: draft.reply.freeMinor };
 };
 
 /** A message of another shard, whichever side it is for. One that does not count changes nothing. */

@@ -28,6 +28,7 @@ const grantReply = (fields: Partial<Extract<ToShard, { kind: "grant_reply" }>>):
   code: "OK",
   grantedMinor: 30n,
   targetMinor: 50n,
+  freeMinor: 20n,
   ...fields,
 });
 
@@ -80,13 +81,13 @@ describe("a grant reply (H2)", () => {
   test("credits the rights and names the request it answers", () => {
     const step = deliver(pendingPurse, 0n, grantReply({}), context);
     expect(step.purse.allotment).toMatchObject({ rightsMinor: 40n, pending: null, reqSeq: 4 });
-    expect(step.reply).toEqual({ reqSeq: 4, code: "OK" });
+    expect(step.reply).toEqual({ reqSeq: 4, code: "OK", freeMinor: 20n });
   });
 
   test.each(["INSUFFICIENT", "UNAVAILABLE"] as const)("%s ends the request", (code) => {
     const step = deliver(pendingPurse, 0n, grantReply({ code, grantedMinor: 0n }), context);
     expect(step.purse.allotment).toMatchObject({ rightsMinor: 10n, pending: null });
-    expect(step.reply).toEqual({ reqSeq: 4, code });
+    expect(step.reply).toEqual({ reqSeq: 4, code, freeMinor: 20n });
   });
 
   const reconciling = shardPurse({ reqSeq: 4, pending: PENDING, state: "RECONCILING" });

@@ -138,7 +138,8 @@ export const onGrantReply = (draft: Draft, message: GrantReply): void => {
   }
   changeAllotment(draft, { rightsMinor: rightsMinor + message.grantedMinor, pending: null });
   changeSending(draft, { targetMinor: message.targetMinor });
-  draft.reply = { reqSeq: message.reqSeq, code: message.code };
+  const { reqSeq, code, freeMinor } = message;
+  draft.reply = { reqSeq, code, freeMinor };
 };
 
 /** H4: a loss is taken from unused rights in the fill's own commit. `usedMinor` is after the fill. */

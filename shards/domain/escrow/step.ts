@@ -27,6 +27,14 @@ export interface EscrowCounts {
   readonly otherTerm: number;
 }
 
+/** What a bank said to a request. */
+export interface GrantOutcome {
+  readonly reqSeq: number;
+  readonly code: ReplyCode;
+  /** What the bank had free when it said so, beside all rights; < 0 after losses without cover. */
+  readonly freeMinor: bigint;
+}
+
 /**
  * `purse` has to be durable before anything of the rest leaves the process. A `reply` answers this
  * shard's own request: the caller decides the order that is bound to it before its next call, and
@@ -35,7 +43,7 @@ export interface EscrowCounts {
 export interface PurseStep {
   readonly purse: Purse;
   readonly send: readonly BankMessage[];
-  readonly reply: { readonly reqSeq: number; readonly code: ReplyCode } | null;
+  readonly reply: GrantOutcome | null;
   readonly transfers: readonly TransferResult[];
   /** Sentences; each means a defect or a lost file. */
   readonly alarms: readonly string[];

@@ -19,7 +19,8 @@ const document = await Bun.file(join(import.meta.dir, "../../../docs/MARGIN.md")
 /** The rows under the table head that starts with these columns. */
 const rowsUnder = (head: string): string[][] => {
   const lines = document.split("\n");
-  const start = lines.findIndex((line) => line.startsWith(head));
+  const start = lines.findIndex((line) => line.replaceAll(/ +/g, " ").startsWith(head));
+  if (start < 0) throw new Error(`the document has no table ${head}`);
   const end = lines.indexOf("", start);
   return lines.slice(start + 2, end).map((line) =>
     line

@@ -47,7 +47,7 @@ describe("on the home shard", () => {
     expect(refused).toMatchObject({ status: 422, kind: "final" });
     expect(JSON.parse(refused?.body ?? "")).toMatchObject({
       code: "margin_insufficient",
-      context: { required: NEED, asset: "USDT" },
+      context: { required: NEED, asset: "USDT", available: "0.74994950" },
     });
     expect(home.run([named("b")])).toMatchObject([{ status: 422, kind: "replayed" }]);
   });
@@ -124,6 +124,14 @@ describe("a transfer", () => {
     const home = new StateBench(riskTerms());
     home.run([deposit(amount)]);
     expect(codes(home)).toEqual(["invalid_request"]);
+  });
+
+  test("beyond what a file can hold in all is refused by itself, and the shard goes on", () => {
+    const home = new StateBench(riskTerms());
+    const most = "92233720368.54775807";
+    home.run([deposit(most, "all"), deposit("0.00000001", "more"), deposit("-1", "out")]);
+    expect(home.run([deposit(`-${most}`, "all-out")])).toMatchObject([{ status: 400 }]);
+    expect(codes(home).slice(1)).toEqual(["invalid_request", "", "invalid_request"]);
   });
 
   test("for an account at home elsewhere is sent there by whoever asks", () => {
@@ -227,7 +235,13 @@ describe("on another shard", () => {
     net.shard(1).run([deposit("25")]);
     away.run([named("a")]);
     net.settle();
-    expect(away.answered.find(({ status }) => status === 422)).toMatchObject({ kind: "final" });
+    const refused = away.answered.find(({ status }) => status === 422);
+    expect(refused).toMatchObject({ kind: "final" });
+    expect(JSON.parse(refused?.body ?? "").context).toEqual({
+      asset: "USDT",
+      required: NEED,
+      available: "25.00000000",
+    });
     expect(away.run([named("a")])).toMatchObject([{ status: 422, kind: "replayed" }]);
   });
 

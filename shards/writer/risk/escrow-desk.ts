@@ -20,7 +20,8 @@ import type { RiskState } from "./risk-state.ts";
 
 /** What the shard's own rights and the bank here say to an order that lacks rights. */
 export type Reservation =
-  | { readonly kind: "fits" | "waiting" | "insufficient" | "unavailable" }
+  | { readonly kind: "fits" | "waiting" | "unavailable" }
+  | { readonly kind: "insufficient"; readonly freeMinor: bigint }
   | { readonly kind: "asked"; readonly reqSeq: number };
 
 /** What a step brings for those who wait. */

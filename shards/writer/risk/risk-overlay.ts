@@ -3,6 +3,7 @@
  * decided. Applied and dropped together with the orders (overlay.ts).
  */
 import type { AccountId, InstrumentSymbol, OrderId } from "../../domain/brands.ts";
+import type { BookAfter } from "../../domain/decide/types.ts";
 import { accountKey, scopeKey } from "../../domain/entities.ts";
 import type { Purse } from "../../domain/escrow/purse.ts";
 import type { PurseKey, Transfer } from "../../domain/escrow/types.ts";
@@ -224,12 +225,12 @@ export class RiskOverlay {
     return this.#transfers.get(`${accountId}:${asset}:${transferId}`);
   }
 
-  /** An order was made (`before` undefined) or changed. */
-  orderChanged(before: Order | undefined, after: Order): void {
+  /** An order was made (`before` undefined) or changed; `known`: to what that leads, if known. */
+  orderChanged(before: Order | undefined, after: Order, known: BookAfter | null = null): void {
     const draft = this.#draft(after.accountId, after.symbol);
-    draft.exposure = orderChanged(draft.exposure, before, after);
+    draft.exposure = known?.exposure ?? orderChanged(draft.exposure, before, after);
     draft.orderIds.push(after.orderId);
-    this.#revalue(draft);
+    this.#revalue(draft, known?.usedMinor);
   }
 
   positionChanged(position: Position): void {
@@ -246,15 +247,16 @@ export class RiskOverlay {
   }
 
   /** What is used follows from exposure and settings. */
-  #revalue(draft: BookDraft): void {
+  #revalue(draft: BookDraft, knownMinor?: bigint): void {
     const { risk } = this.#state.terms;
     if (risk === "none") return;
     const { accountId, symbol } = draft.book;
     const instrument = this.#orders.instrument(symbol);
     if (instrument === undefined) throw new Error(`${accountId} trades ${symbol}, not known here`);
-    const { usedMinor } = this.#state.marginOf(draft.exposure, draft.settings, instrument, () =>
-      this.#orders.openOrdersIn(accountId, symbol),
-    );
+    const openOrders = (): readonly Order[] => this.#orders.openOrdersIn(accountId, symbol);
+    const usedMinor =
+      knownMinor ??
+      this.#state.marginOf(draft.exposure, draft.settings, instrument, openOrders).usedMinor;
     if (usedMinor === draft.usedMinor) return;
     const purse = this.#purseDraft({ accountId, asset: instrument.marginAsset });
     purse.usedMinor += usedMinor - draft.usedMinor;

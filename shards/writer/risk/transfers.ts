@@ -10,7 +10,7 @@ import type { Overlay } from "../overlay.ts";
 import type { ShardState } from "../state.ts";
 import type { WriterStore } from "../store-port.ts";
 
-/** A transfer's amount: up to 2^63 - 1 minor units, as all money in the file. */
+/** An amount and each of a bank's totals: as all money in the file, 64 bits. */
 const AMOUNT_MINOR_MAX = 2n ** 63n - 1n;
 
 export type TransferDecision =
@@ -48,7 +48,12 @@ export const decideTransfer = (
   }
   const wanted = { transferId, amountMinor };
   const undecided = transfers.amountOf(key, transferId);
-  if (undecided === undefined) return { kind: "new", key, wanted };
+  if (undecided === undefined) {
+    const totalMinor = totalAfter(overlay, key, amountMinor);
+    return totalMinor <= AMOUNT_MINOR_MAX
+      ? { kind: "new", key, wanted }
+      : refused(tooMuch(command, amountMinor));
+  }
   return undecided === amountMinor
     ? { kind: "joins", key, wanted }
     : refused(reused(transferId, undecided));
@@ -58,6 +63,12 @@ const parseAmount = (amount: CanonicalDecimal): bigint | null => {
   const minor = parseMoney(amount);
   if (typeof minor !== "bigint" || minor === 0n) return null;
   return minor <= AMOUNT_MINOR_MAX && minor >= -AMOUNT_MINOR_MAX ? minor : null;
+};
+
+/** What the account will have brought or taken out in its life. */
+const totalAfter = (overlay: Overlay, key: PurseKey, amountMinor: bigint): bigint => {
+  const { depositedMinor = 0n, withdrawnMinor = 0n } = overlay.held.purse(key).bank ?? {};
+  return amountMinor > 0n ? depositedMinor + amountMinor : withdrawnMinor - amountMinor;
 };
 
 /** What is told of a decided transfer, once its record is replicated. */
@@ -97,6 +108,17 @@ const badAmount = (amount: string): Problem => ({
   code: "invalid_request",
   detail: `amount ${amount} is not money: signed, 8 decimals at most, not zero, below 9.2e10.`,
   context: { amount },
+});
+
+const tooMuch = (
+  { accountId, asset, amount }: Extract<Command, { readonly kind: "transfer" }>,
+  amountMinor: bigint,
+): Problem => ({
+  code: "invalid_request",
+  detail:
+    `All ${amountMinor > 0n ? "deposits" : "withdrawals"} of account ${accountId} together can't ` +
+    `pass ${formatMoney(AMOUNT_MINOR_MAX)} ${asset}.`,
+  context: { accountId: String(accountId), asset, amount, totalMax: formatMoney(AMOUNT_MINOR_MAX) },
 });
 
 const reused = (transferId: string, amountMinor: bigint): Problem => ({
