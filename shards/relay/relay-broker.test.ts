@@ -96,6 +96,23 @@ describe("with a broker the relay", () => {
     await end();
   });
 
+  test("hears of central after a restart also when the broker has everything already", async () => {
+    const outbox = new FakeOutbox();
+    outbox.commit(0, 0, 1);
+    const broker = new FakeBroker();
+    for (const partition of [0, 1]) {
+      const records = chained(outbox, partition);
+      broker.log.set(partition, records);
+      outbox.replicated.set(partition, records.at(-1) as CommittedRecord);
+    }
+    const { until, report, end } = bench(outbox, broker);
+    await until(() => report()?.replicatedCommitSeq === 3);
+    expect(broker.sends).toEqual([]);
+    broker.consume();
+    await until(() => report()?.appliedCommitSeq === 3);
+    await end();
+  });
+
   test("goes on where central is when the broker's place is not known or behind it", async () => {
     const outbox = new FakeOutbox();
     outbox.commit(0, 0, 1, 1, 0);

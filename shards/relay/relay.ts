@@ -231,6 +231,8 @@ export class Relay {
       }
       const chunk = next.filter(({ commitSeq }) => this.#generationAt(commitSeq) === generation);
       const sends = this.#lanes.take(chunk);
+      // The broker may have all of it from before a restart: then no send tells that central lacks it.
+      if (this.#lanes.isOutstanding) this.#outstanding.resolve();
       await Promise.all(sends.map((records) => this.#send(records, generation.generation)));
       this.#position = chunk.at(-1)?.commitSeq ?? this.#position;
       this.#report();
