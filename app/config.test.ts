@@ -100,7 +100,11 @@ describe("what stops the start, and what it is called", () => {
       { SLUICE_SHARD_WAL_MAX: "12" },
       'SLUICE_SHARD_WAL_MAX = "12": expected like 64MiB (B, KiB, MiB, GiB).',
     ],
-    [{ SLUICE_RISK: "margin" }, 'SLUICE_RISK = "margin": this version has none only.'],
+    [{ SLUICE_RISK: "some" }, 'SLUICE_RISK = "some": expected margin or none.'],
+    [
+      { SLUICE_MARGIN_FEE_RATE: "5%" },
+      'SLUICE_MARGIN_FEE_RATE = "5%": expected a share like 0.0005, 8 decimals.',
+    ],
     [
       { SLUICE_SHARD_LISTEN: "8101" },
       'SLUICE_SHARD_LISTEN = "8101": expected HOST:PORT, like 127.0.0.1:8101.',

@@ -1,4 +1,5 @@
 import { describe, expect, test } from "bun:test";
+import { MemoryStore } from "../../tests/support/memory-store.ts";
 import { deposit } from "../../tests/support/shard-network.ts";
 import {
   ACCOUNT,
@@ -6,7 +7,6 @@ import {
   faultsOf,
   hashKey,
   limitRequest,
-  MemoryStore,
   PARTITIONS,
   riskTerms,
   START_AT,

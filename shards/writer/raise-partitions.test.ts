@@ -1,5 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import { join } from "node:path";
+import { MemoryStore } from "../../tests/support/memory-store.ts";
 import { openFile, temporaryFolder } from "../../tests/support/shard-file.ts";
 import {
   describeState,
@@ -7,7 +8,6 @@ import {
   faultsOf,
   hashKey,
   INSTRUMENTS,
-  MemoryStore,
   PARTITIONS,
   place,
   START_AT,

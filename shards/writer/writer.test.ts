@@ -1,10 +1,10 @@
 import { describe, expect, test } from "bun:test";
+import { MemoryStore } from "../../tests/support/memory-store.ts";
 import {
   cancel,
   describeState,
   emptyState,
   faultsOf,
-  MemoryStore,
   place,
   START_AT,
 } from "../../tests/support/shard-state.ts";

@@ -12,11 +12,15 @@ import { type EffectiveSetting, loadConfig } from "../../app/config.ts";
 import { createEdgeMetrics } from "../../app/http/edge-metrics.ts";
 import { healthRoutes } from "../../app/http/operations/health.ts";
 import type { Edge } from "../../app/http/route.ts";
+import type { ShardRouter } from "../../app/routing/router.ts";
+import { venueTopics } from "../../app/venue/venue-topics.ts";
 import { DOCTOR_PATH, ERRORS_PATH, renderDoctor, renderErrors } from "../../docs/generate.ts";
 import { systemClock } from "../../shards/process/clock.ts";
 import { createLogger } from "../../shards/process/logger.ts";
 import { createRegistry } from "../../shards/process/metrics.ts";
 import { WriterMetrics } from "../../shards/writer/metrics.ts";
+import { Purses } from "../../shards/writer/risk/purses.ts";
+import type { RiskState } from "../../shards/writer/risk/risk-state.ts";
 
 const SILENT = createLogger("test", "silent");
 
@@ -98,7 +102,9 @@ describe("docs/OPERATING.md", () => {
   test("lists every series that a process gives, and no other", async () => {
     const registry = createRegistry({});
     const zero = (): number => 0;
-    new WriterMetrics(registry).watch(registry, {
+    const writerMetrics = new WriterMetrics(registry);
+    writerMetrics.escrow.watch({ purses: new Purses(), ticking: [] } as unknown as RiskState, zero);
+    writerMetrics.watch(registry, {
       queue: zero,
       openOrders: zero,
       waitingForBanks: zero,
@@ -111,6 +117,7 @@ describe("docs/OPERATING.md", () => {
       fileBytes: zero,
     });
     createEdgeMetrics(registry);
+    venueTopics({ registry, logger: SILENT, router: {} as ShardRouter, deadlineAt: zero });
     // Neither is asked anything before somebody scrapes.
     healthRoutes({} as Edge, registry);
     new ApplierMetrics(registry, {} as CentralStore);
