@@ -77,7 +77,7 @@ const decideHeadline = ({ writer }: Found): Headline => {
   const p99 = median(writer.map(({ runs }) => runs.margin.decideP99Us));
   return {
     value: `${fixed(p99, 0)} µs`,
-    what: `p99 of the stage decide for one order, margin on, batches of ${BATCH}`,
+    what: `p99 of the stage decide for one order (its batch's mean), margin on, batches of ${BATCH}`,
     target: `under ${TARGETS.decideUsMax} µs`,
     met: p99 < TARGETS.decideUsMax,
   };

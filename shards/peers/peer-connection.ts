@@ -31,14 +31,19 @@ const PAUSE_MS_MIN = 20;
 const PAUSE_MS_MAX = 1000;
 /** So many failures in a row, about two seconds, are told once. */
 const NEWS_FAILURES = 7;
-/** So much unread means that the other shard hangs: its connection is made anew. */
+/** With so much unread, messages are dropped. */
 const BUFFERED_BYTES_MAX = 16 * 1024 ** 2;
+/** Unread so long, the other shard hangs: its connection is made anew. */
+const UNREAD_MS_MAX = 5000;
+/** Far below what a socket takes: after an absence purses have a lot to say at once. */
+const FRAME_LENGTH_MAX = 1024 ** 2;
 
 export class PeerConnection {
   readonly #options: PeerOptions;
   #state: PeerState = "waiting";
   #socket: WebSocket | undefined;
   #timer: Timer | undefined;
+  #unread: Timer | undefined;
   #failuresInRow = 0;
 
   constructor(options: PeerOptions) {
@@ -66,11 +71,24 @@ export class PeerConnection {
     this.#timer = setTimeout(() => this.#fail("no answer"), ATTEMPT_MS_MAX);
   }
 
-  /** Entries of one frame. Dropped without a connection. */
+  /** In their order. Dropped without a connection, and what is too much for it. */
   send(entries: readonly string[]): void {
     if (this.#state !== "serving" || this.#socket === undefined) return;
-    if (this.#socket.bufferedAmount > BUFFERED_BYTES_MAX) this.#fail("it does not read");
-    else this.#socket.send(encodeFrame(BANK, entries));
+    for (const frame of framesOf(entries)) {
+      if (this.#isCongested(this.#socket)) return;
+      this.#socket.send(encodeFrame(BANK, frame));
+    }
+  }
+
+  #isCongested(socket: WebSocket): boolean {
+    if (socket.bufferedAmount <= BUFFERED_BYTES_MAX) return false;
+    this.#unread ??= setTimeout(() => {
+      this.#unread = undefined;
+      if (socket === this.#socket && socket.bufferedAmount > BUFFERED_BYTES_MAX) {
+        this.#fail("it does not read");
+      }
+    }, UNREAD_MS_MAX);
+    return true;
   }
 
   stop(): void {
@@ -119,8 +137,25 @@ export class PeerConnection {
 
   #drop(): void {
     clearTimeout(this.#timer);
+    clearTimeout(this.#unread);
+    this.#unread = undefined;
     const socket = this.#socket;
     this.#socket = undefined;
     socket?.close();
   }
 }
+
+/** Entries in frames of about the largest length each; an entry is far shorter. */
+const framesOf = (entries: readonly string[]): readonly (readonly string[])[] => {
+  const frames: string[][] = [];
+  let length = FRAME_LENGTH_MAX;
+  for (const entry of entries) {
+    if (length + entry.length > FRAME_LENGTH_MAX) {
+      frames.push([]);
+      length = 0;
+    }
+    frames.at(-1)?.push(entry);
+    length += entry.length;
+  }
+  return frames;
+};

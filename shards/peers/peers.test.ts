@@ -1,6 +1,6 @@
 import { afterEach, describe, expect, test } from "bun:test";
 import { until } from "../../tests/support/until.ts";
-import type { AccountId, ShardName } from "../domain/brands.ts";
+import type { AccountId, OrderId, ShardName } from "../domain/brands.ts";
 import type { BankMessage } from "../domain/escrow/messages.ts";
 import { createLogger } from "../process/logger.ts";
 import type { ShardWelcome } from "../protocol/hello.ts";
@@ -97,6 +97,21 @@ describe("a connection to another shard", () => {
     peers.send([request(1)]);
     await until("heard", WAIT_MS, () => second.heard.length === 1);
     expect(first.heard).toEqual([]);
+  });
+
+  test("brings what a long absence has gathered, more than one frame may hold", async () => {
+    const { heard, server } = serve(HOME);
+    const { peers, served } = connect(server.port);
+    await until("served", WAIT_MS, () => served.length > 0);
+    const executionId = "x".repeat(1000);
+    const event = { evtSeq: 1, kind: "PNL", unitsMinor: 0n, deltaMinor: 1n } as const;
+    const rest = { orderId: 1 as OrderId, executionId, afterCommitSeq: 1 };
+    const one: BankMessage = { kind: "event", ...envelope, event: { ...event, ...rest } };
+    peers.send(Array.from({ length: 17_000 }, () => one));
+    await until("heard", WAIT_MS, () => heard.length >= 10_000);
+    peers.send([request(7)]);
+    await until("heard the next", WAIT_MS, () => heard.at(-1)?.kind === "grant_request");
+    expect(served).toEqual([HOME]);
   });
 
   test("never serves with another shard, nor without the cluster's secret", async () => {

@@ -50,6 +50,7 @@ const begin = (terms: RiskTerms = riskTerms(), store = new MemoryStore(), before
         );
   const clock = { at: START_AT, now: () => clock.at, monotonicMs: () => 0 };
   const sent: BankMessage[] = [];
+  const failures: string[] = [];
   const limits = { freeSpaceFloorBytes: 0, backlogRecordsMax: 1e6, backlogBytesMax: 1e9 };
   const writer: Writer = new Writer({
     state,
@@ -69,7 +70,7 @@ const begin = (terms: RiskTerms = riskTerms(), store = new MemoryStore(), before
     onCommitted: (committed) => own.committed(committed),
     onBankMessages: (messages) => sent.push(...messages),
     onDrained: () => {},
-    onFailed: () => {},
+    onFailed: (reason) => failures.push(reason),
   });
   const own: OwnCommands = new OwnCommands({ state, writer, clock, intakeQueueMax: 100 });
   const answers: Answer[] = [];
@@ -85,7 +86,7 @@ const begin = (terms: RiskTerms = riskTerms(), store = new MemoryStore(), before
     while (writer.waiting > 0);
   };
   const statusOf = (id: number) => store.orders.get(id as OrderId)?.status;
-  return { state, store, writer, own, clock, sent, answers, submit, settle, statusOf };
+  return { state, store, writer, own, clock, sent, failures, answers, submit, settle, statusOf };
 };
 
 const stop = (
@@ -138,6 +139,16 @@ describe("a conditional order", () => {
     const changes = shard.store.records.filter(({ type }) => type === "order_changed");
     expect(changes).toHaveLength(1);
     expect(faultsOf(shard.store.records)).toEqual([]);
+  });
+
+  test("goes live by a price that was reached and had gone again within one batch", async () => {
+    const shard = begin();
+    await shard.submit(deposit("1000"), mark("50000", START_AT), stop("s"));
+    await shard.submit(mark("51000", START_AT + 1), mark("50000", START_AT + 2));
+    expect(shard.statusOf(1025)).toBe("NEW");
+    // What came behind such a price in its batch does not wait for it.
+    await shard.submit(mark("51000", START_AT + 3), mark("50000", START_AT + 4), stop("t"));
+    expect(shard.statusOf(2049)).toBe("UNTRIGGERED");
   });
 
   test("goes live after a restart, by the mark that came before it", async () => {
@@ -284,4 +295,20 @@ describe("orders that wait for a bank", () => {
     expect(shard.answers).toMatchObject([{ requestId: 0, status: 503 }]);
     expect([shard.sent, shard.writer.waitingForBanks]).toEqual([[], 0]);
   });
+});
+
+test("a shard of which a bank knows a later life stops", async () => {
+  const shard = begin(riskTerms({ shardIndex: 2, shardIndexes: [1, 2], homeOf: () => 1 }));
+  const { epoch } = shard.state;
+  const key = { accountId: ACCOUNT, asset: "USDT", shardIndex: 2, term: 1 };
+  const fenced = (currentEpoch: number): Command => ({
+    kind: "bank",
+    message: { kind: "fenced", ...key, epoch, currentEpoch },
+  });
+  await shard.submit(fenced(epoch));
+  expect(shard.writer.state).toBe("filling");
+  await shard.submit(fenced(epoch + 1));
+  await new Promise(setImmediate);
+  expect(shard.writer.state).toBe("failed");
+  expect(shard.failures).toEqual([expect.stringContaining("a later epoch")]);
 });

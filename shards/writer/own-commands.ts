@@ -55,18 +55,15 @@ export class OwnCommands {
     this.#triggers.note(order);
   }
 
-  /** After each commit. */
-  committed({ orders, marks, lastPrices }: Committed): void {
+  /** After each commit. What waited before it sees each of its prices, what it changed the last. */
+  committed({ orders, prices }: Committed): void {
+    for (const { symbol, workingType, priceUnits } of prices) {
+      this.#trigger(this.#triggers.due(symbol, workingType, priceUnits));
+    }
     for (const { order } of orders) {
       this.#note(order);
       // A child may begin to wait for a price that is long past.
       if (order.status === "UNTRIGGERED") this.#triggerAtToday(order);
-    }
-    for (const { symbol, priceUnits } of marks) {
-      this.#trigger(this.#triggers.due(symbol, "MARK_PRICE", priceUnits));
-    }
-    for (const { symbol, priceUnits } of lastPrices) {
-      this.#trigger(this.#triggers.due(symbol, "LAST_PRICE", priceUnits));
     }
   }
 

@@ -5,7 +5,6 @@
 import type { Command } from "../domain/command.ts";
 import type { BankMessage } from "../domain/escrow/messages.ts";
 import type { Problem } from "../domain/problem.ts";
-import type { MarkPrice } from "../domain/risk/types.ts";
 import type { Clock } from "../process/clock.ts";
 import { CommitError } from "../process/commit-error.ts";
 import { OperatingError, reasonOf } from "../process/failure.ts";
@@ -19,10 +18,11 @@ import { IntakeQueue, type Waiting } from "./intake-queue.ts";
 import type { WriterMetrics } from "./metrics.ts";
 import { Overlay } from "./overlay.ts";
 import { applyRaise, raiseProblem, raiseWrites } from "./raise-partitions.ts";
+import type { SeenPrice } from "./risk/risk-overlay.ts";
 import { TransferRoom } from "./risk/transfer-room.ts";
 import { WaitingRoom } from "./risk/waiting-room.ts";
 import type { ShardState } from "./state.ts";
-import type { BatchWrites, LastPrice, OrderWrite, WriterStore } from "./store-port.ts";
+import type { BatchWrites, OrderWrite, WriterStore } from "./store-port.ts";
 
 /** Where a command came from and where its answer goes. */
 export interface Sender {
@@ -33,8 +33,8 @@ export interface Sender {
 /** What one commit has changed. */
 export interface Committed {
   readonly orders: Iterable<OrderWrite>;
-  readonly marks: readonly MarkPrice[];
-  readonly lastPrices: readonly LastPrice[];
+  /** In the order in which they came. */
+  readonly prices: readonly SeenPrice[];
   /** The shard's newest. */
   readonly commitSeq: number;
   /** Milliseconds since 1970. */
@@ -232,11 +232,12 @@ export class Writer {
     };
     const orders = overlay.apply();
     metrics.observeBatch(batch.length, decided.counts, (endMs - decidedMs) / 1000);
-    const { marks, lastPrices } = overlay.held;
-    this.#options.onCommitted({ orders, marks, lastPrices, commitSeq: state.commitSeq, at: now });
+    const { prices } = overlay.held;
+    this.#options.onCommitted({ orders, prices, commitSeq: state.commitSeq, at: now });
     const { sends, counts } = decided.desk;
     for (const step of counts) metrics.escrow.observe(step);
     if (sends.length > 0) this.#options.onBankMessages(sends);
+    if (decided.desk.isFenced) setImmediate(() => this.refuseFile(FENCED));
     return "committed";
   }
 
@@ -369,7 +370,9 @@ const TRANSFER_UNKNOWN: Problem = {
   code: "outcome_unknown",
   detail: "The shard is stopping before the transfer is decided: ask again the same way.",
 };
-const NOTHING_CHANGED = { orders: [], marks: [], lastPrices: [] } as const;
+const FENCED =
+  "the file is not the newest of this shard: another shard's bank knows a later epoch of it";
+const NOTHING_CHANGED = { orders: [], prices: [] } as const;
 const UNKNOWN: Problem = {
   code: "outcome_unknown",
   detail: "The disk failed in the commit. Ask again, an order with the same clientOrderId.",

@@ -38,7 +38,7 @@ describe("a check", () => {
     expect(check(view, limit())).toEqual({
       decision: "refused",
       code: "margin_insufficient",
-      detail: "50.25000000 USDT are needed and 9.75000000 are not in use.",
+      detail: "50.25000000 USDT are needed and 9.75000000 are available.",
       context: { asset: "USDT", required: "50.25000000", available: "9.75000000" },
       ...numbers,
       used: "50.25000000",

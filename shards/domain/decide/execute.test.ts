@@ -126,6 +126,36 @@ describe("a fill", () => {
     expect(view.latest(order).status).toBe("FILLED");
   });
 
+  test("of the whole amendment ends the order as amended, if its confirmation is late", () => {
+    const view = new TestView();
+    const order = view.placed(limit());
+    const amend = { kind: "amend", accountId: ACCOUNT, orderId: order.orderId } as const;
+    view.run({ ...amend, price: "49999" as never, quantity: "0.02" as never });
+    view.fill(order, "0.02");
+    expect(view.latest(order)).toMatchObject({
+      status: "FILLED",
+      priceUnits: 4_999_900,
+      quantityUnits: 20,
+      amendment: null,
+    });
+  });
+
+  test("that overtakes an amendment: its rejection then finds nothing to do", () => {
+    const view = new TestView();
+    const order = view.placed(limit());
+    const amend = { kind: "amend", accountId: ACCOUNT, orderId: order.orderId } as const;
+    view.run({ ...amend, price: "49999" as never, quantity: null });
+    view.fill(order, "0.01");
+    const filled = view.latest(order);
+    expect(filled).toMatchObject({ status: "FILLED", amendment: null });
+    expect(view.execute(order, "AMEND_REJECTED", { executionId: "late" })).toMatchObject({
+      result: { status: "applied" },
+      events: [],
+      seen: { executionId: "late" },
+    });
+    expect(view.latest(order)).toEqual(filled);
+  });
+
   test("of all that was there before the amendment ends the order when that is rejected", () => {
     const view = new TestView();
     const order = view.placed(limit());
@@ -207,6 +237,11 @@ describe("an execution that can't be applied", () => {
     view.positions.set(`${ACCOUNT}:${BTC}:LONG`, { ...position, quantityUnits: 5 });
     return [view, order];
   };
+  const closing = (): [TestView, Order] => {
+    const view = new TestView();
+    view.hold("0.010");
+    return [view, view.placed(limit({ side: "SELL", price: "50001" }))];
+  };
   const withAmendment = (): [TestView, Order] => {
     const view = new TestView();
     const order = view.placed(limit());
@@ -240,12 +275,14 @@ describe("an execution that can't be applied", () => {
     ["unreadable", plain, "FILL", { price: null, quantity: "0.01" }],
     ["unreadable", plain, "FILL", { price: "9999999999999999", quantity: "0.01" }],
     ["unreadable", plain, "FILL", { ...fill, fee: "0.000000001" }],
+    ["unreadable", plain, "FILL", { ...fill, fee: "1000000000.00000001" }],
     ["no_amendment", plain, "AMENDED", {}],
     ["no_amendment", plain, "AMEND_REJECTED", {}],
     ["amendment_mismatch", withAmendment, "AMENDED", { price: "49000.1" }],
     ["amendment_mismatch", withAmendment, "AMENDED", { price: "49000", quantity: "0.02" }],
     ["overfill", plain, "FILL", { price: "50000", quantity: "0.011" }],
     ["position_impossible", hedged, "FILL", fill],
+    ["position_impossible", closing, "FILL", { price: "90000000000000", quantity: "0.01" }],
   ];
 
   test.each(rows)("is put aside whole as %s", (reason, arrange, kind, changes) => {

@@ -9,8 +9,7 @@ import type { Instrument } from "../instrument.ts";
 import { isOpen, type Order } from "../order.ts";
 import { reducesOnly } from "../risk/exposure.ts";
 import { parseMoney } from "../risk/money.ts";
-import { applyFill, fitsPosition } from "../risk/position.ts";
-import type { Position } from "../risk/types.ts";
+import { applyFill, type FilledPosition, fitsPosition } from "../risk/position.ts";
 import { settledMargin } from "./amend.ts";
 import { Changes } from "./changes.ts";
 import { activateChildren } from "./children.ts";
@@ -79,7 +78,8 @@ const match = (
   const order = view.order(execution.orderId);
   if (order === undefined) return "unknown_order";
   if (order.symbol !== execution.symbol) return "symbol_mismatch";
-  if (!isOpen(order.status)) return "order_closed";
+  // A fill may overtake an amendment: the engine then knows of nothing that it could amend.
+  if (!isOpen(order.status) && execution.kind !== "AMEND_REJECTED") return "order_closed";
   // It has never left this shard: the engine can't know it.
   if (order.status === "PENDING" || order.status === "UNTRIGGERED") return "order_not_live";
   return { view, execution, instrument, order, now };
@@ -125,6 +125,13 @@ const positiveUnits = (text: string | null, scale: number): number | null => {
   return typeof units === "number" && units > 0 ? units : null;
 };
 
+/**
+ * The most that one fill may realise or cost in fees, a billion of the asset: sums of such amounts
+ * have to fit into the 64 bits of the file, and a price that leads beyond is nobody's price.
+ */
+const FILL_MINOR_MAX = 10n ** 17n;
+const isPlausible = (minor: bigint): boolean => minor <= FILL_MINOR_MAX && minor >= -FILL_MINOR_MAX;
+
 interface Fill {
   readonly priceUnits: number;
   readonly quantityUnits: number;
@@ -136,7 +143,8 @@ const readFill = ({ execution, order, instrument }: Matched): Fill | null => {
   const priceUnits = positiveUnits(execution.price, order.priceScale);
   const quantityUnits = positiveUnits(execution.quantity, order.quantityScale);
   const feeMinor = execution.fee === null ? 0n : parseMoney(execution.fee);
-  if (priceUnits === null || quantityUnits === null || typeof feeMinor !== "bigint") return null;
+  if (priceUnits === null || quantityUnits === null) return null;
+  if (typeof feeMinor !== "bigint" || !isPlausible(feeMinor)) return null;
   const feeAsset = execution.feeAsset ?? instrument.marginAsset;
   return { priceUnits, quantityUnits, feeMinor, feeAsset };
 };
@@ -155,11 +163,17 @@ const applyFillOf = (matched: Matched): Applied | QuarantineReason => {
   const before = view.position(accountId, symbol, positionSide);
   const { priceUnits, quantityUnits } = fill;
   if (!fitsPosition(before, { side, positionSide, quantityUnits })) return "position_impossible";
+  const trade = { accountId, symbol, side, positionSide, priceUnits, quantityUnits };
+  const after = applyFill(before, trade, matched.instrument, now);
+  if (!isPlausible(after.realisedMinor)) return "position_impossible";
   const isFilled = executedUnits === fillableUnits(order);
+  // More than the order had: so the engine did take the amendment up.
+  const taken = isFilled && executedUnits > order.quantityUnits ? order.amendment : null;
   const changes = new Changes(view, now);
   const filled = changes.change(
     order,
     {
+      ...taken,
       executedUnits,
       costUnits: order.costUnits + multiplyExact(priceUnits, quantityUnits),
       status: isFilled
@@ -171,7 +185,7 @@ const applyFillOf = (matched: Matched): Applied | QuarantineReason => {
     },
     "FILLED",
   );
-  const moved = movePosition(matched, before, fill);
+  const moved = movePosition(matched, after, fill);
   activateChildren(changes, filled.order);
   cutReducing(changes, order, before?.quantityUnits ?? 0, moved.position.quantityUnits);
   const [first, ...others] = changes.events;
@@ -180,13 +194,10 @@ const applyFillOf = (matched: Matched): Applied | QuarantineReason => {
 };
 
 const movePosition = (
-  { view, order, instrument, execution: { executionId }, now }: Matched,
-  before: Position | undefined,
-  { priceUnits, quantityUnits, feeMinor, feeAsset }: Fill,
+  { view, order: { symbol, orderId }, instrument, execution: { executionId } }: Matched,
+  { position, realisedMinor }: FilledPosition,
+  { feeMinor, feeAsset }: Fill,
 ): PositionChanged => {
-  const { accountId, symbol, side, positionSide, orderId } = order;
-  const trade = { accountId, symbol, side, positionSide, priceUnits, quantityUnits };
-  const { position, realisedMinor } = applyFill(before, trade, instrument, now);
   const effect: FillEffect = { executionId, orderId, realisedMinor, feeMinor, feeAsset };
   const feesMinor =
     feeAsset === instrument.marginAsset ? position.feesMinor + feeMinor : position.feesMinor;
@@ -247,6 +258,7 @@ const applyAmended = (matched: Matched): Applied | QuarantineReason => {
 
 const applyAmendRejected = (matched: Matched): Applied | QuarantineReason => {
   const { view, order, instrument } = matched;
+  if (!isOpen(order.status)) return { events: [], lastPriceUnits: null };
   if (order.amendment === null) return "no_amendment";
   // It has filled more than the order had: so the engine did take the amendment up.
   if (order.quantityUnits < order.executedUnits) return "overfill";

@@ -174,9 +174,7 @@ export const judge = (
       : null);
   if (broken !== null) return broken;
   const draft = draftOf(view, placement, now);
-  if (draft.marginPriceUnits === 0 || !isOpen(draft.status)) {
-    return { placement, draft, funds: null };
-  }
+  if (draft.marginPriceUnits === 0) return { placement, draft, funds: null };
   const funds = fundsWith(view, instrument, exposure, draft, undefined);
   return checkLeverage(view, funds) ?? { placement, draft, funds };
 };
@@ -238,7 +236,8 @@ const draftOf = (view: DecisionView, placement: Placement, now: number): Order =
     closePosition: request.closePosition,
     parentId: null,
   };
-  const isFree = view.risk === "none" || placement.isReducing;
+  const status = firstStatus(view.venue, request, now);
+  const isFree = view.risk === "none" || placement.isReducing || !isOpen(status);
   return {
     orderId: NO_ID,
     accountId,
@@ -257,7 +256,7 @@ const draftOf = (view: DecisionView, placement: Placement, now: number): Order =
     marginPriceUnits: isFree ? 0 : marginPriceOf(priced, markUnits, view.riskSettings),
     openLossMinor: isFree ? 0n : openLossOf(priced, markUnits, instrument),
     amendment: null,
-    status: firstStatus(view.venue, request, now),
+    status,
     version: 1,
     createdAt: now,
     updatedAt: now,

@@ -41,6 +41,20 @@ describe("the price that triggers", () => {
     expect(codeOf(view.attempt(stopMarket(byLast)))).toBe("would_trigger_immediately");
   });
 
+  test.each([
+    [-1, "NEW"],
+    [0, "EXPIRED"],
+  ] as const)("finds an order %d ms from its good-till date %s", (ms, status) => {
+    const view = new TestView();
+    const goodTillDate = view.now + 10;
+    const gtd = { timeInForce: "GTD", goodTillDate, price: "51000", stopPrice: "51000" } as const;
+    const order = view.placed(limit({ type: "STOP", workingType: "MARK_PRICE", ...gtd }));
+    expect(order.status).toBe("UNTRIGGERED");
+    view.now = goodTillDate + ms;
+    view.run({ kind: "trigger", orderId: order.orderId });
+    expect(view.latest(order).status).toBe(status);
+  });
+
   test.each<[string, object, string]>([
     [
       "a take-profit at the price of a buy",

@@ -2,7 +2,7 @@
 import type { OrderId } from "../brands.ts";
 import type { Order } from "../order.ts";
 import { bookOf, reducesOnly, sideOf } from "../risk/exposure.ts";
-import { changedDecision } from "./cancel.ts";
+import { changedDecision, decideExpire } from "./cancel.ts";
 import { Changes } from "./changes.ts";
 import { endBracket } from "./children.ts";
 import { liveStatus } from "./place.ts";
@@ -31,6 +31,10 @@ export const workingPriceOf = (
 export const decideTrigger = (view: DecisionView, orderId: OrderId, now: number): Decision => {
   const order = view.order(orderId);
   if (order?.status !== "UNTRIGGERED") return { kind: "ignored" };
+  // After an absence its price and its date may both have passed: the date has the last word.
+  if (order.goodTillDate !== null && order.goodTillDate <= now) {
+    return decideExpire(view, orderId, now);
+  }
   const changes = new Changes(view, now);
   const quantityUnits = reducesOnly(order) ? reducibleUnits(view, order) : order.quantityUnits;
   if (quantityUnits === 0) {

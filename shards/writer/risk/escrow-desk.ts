@@ -31,6 +31,8 @@ export class EscrowDesk {
   /** After the commit, in this order. */
   readonly sends: BankMessage[] = [];
   readonly alarms: string[] = [];
+  /** A bank knows a later life of this shard: this file is an old copy. */
+  isFenced = false;
   readonly counts: EscrowCounts[] = [];
   readonly #state: RiskState;
   readonly #overlay: Overlay;
@@ -106,6 +108,7 @@ export class EscrowDesk {
     this.#overlay.held.setPurse(step.purse);
     this.sends.push(...step.send);
     this.alarms.push(...step.alarms);
+    this.isFenced ||= step.isFenced;
     this.counts.push(step.counts);
     return step;
   }

@@ -8,7 +8,7 @@ import { accountKey, scopeKey } from "../../domain/entities.ts";
 import type { Purse } from "../../domain/escrow/purse.ts";
 import type { PurseKey, Transfer } from "../../domain/escrow/types.ts";
 import type { Instrument } from "../../domain/instrument.ts";
-import type { Order, PositionSide } from "../../domain/order.ts";
+import type { Order, PositionSide, WorkingType } from "../../domain/order.ts";
 import {
   type Exposure,
   emptyExposure,
@@ -26,7 +26,7 @@ import type {
   TradingScope,
   TradingState,
 } from "../../domain/risk/types.ts";
-import type { LastPrice, QuarantinedExecution, RiskWrites, SeenExecution } from "../store-port.ts";
+import type { QuarantinedExecution, RiskWrites, SeenExecution } from "../store-port.ts";
 import {
   type Book,
   type BookContents,
@@ -48,6 +48,14 @@ export interface OrdersView {
 
 const NO_ORDERS: readonly OrderId[] = [];
 
+/** A price that may trigger orders, each as it came: one that has gone again counts too. */
+export interface SeenPrice {
+  readonly symbol: InstrumentSymbol;
+  readonly workingType: WorkingType;
+  /** Units of 10^-priceScale. */
+  readonly priceUnits: number;
+}
+
 export class RiskOverlay {
   readonly #state: RiskState;
   readonly #orders: OrdersView;
@@ -63,6 +71,7 @@ export class RiskOverlay {
   readonly #transfers = new Map<string, PurseKey & Transfer>();
   readonly #executions = new Map<string, SeenExecution>();
   readonly #quarantined: QuarantinedExecution[] = [];
+  readonly #prices: SeenPrice[] = [];
   #latestBook: Book | undefined;
   #latestCell: PurseCell | undefined;
 
@@ -272,11 +281,14 @@ export class RiskOverlay {
   }
 
   marked(mark: MarkPrice): void {
-    this.#marks.set(mark.symbol, mark);
+    const { symbol, priceUnits } = mark;
+    this.#marks.set(symbol, mark);
+    this.#prices.push({ symbol, workingType: "MARK_PRICE", priceUnits });
   }
 
   traded(symbol: InstrumentSymbol, priceUnits: number): void {
     this.#lastPrices.set(symbol, priceUnits);
+    this.#prices.push({ symbol, workingType: "LAST_PRICE", priceUnits });
   }
 
   executed(seen: SeenExecution): void {
@@ -299,20 +311,17 @@ export class RiskOverlay {
     }
   }
 
-  get marks(): readonly MarkPrice[] {
-    return [...this.#marks.values()];
-  }
-
-  get lastPrices(): readonly LastPrice[] {
-    return [...this.#lastPrices].map(([symbol, priceUnits]) => ({ symbol, priceUnits }));
+  /** In the order in which they came. */
+  get prices(): readonly SeenPrice[] {
+    return this.#prices;
   }
 
   /** null when nothing of this changed. */
   writes(): RiskWrites | null {
     return riskWrites(this.#books.values(), this.#purses, {
       accountSettings: [...this.#modes.values()],
-      marks: this.marks,
-      lastPrices: this.lastPrices,
+      marks: [...this.#marks.values()],
+      lastPrices: [...this.#lastPrices].map(([symbol, priceUnits]) => ({ symbol, priceUnits })),
       tradingStates: [...this.#tradingStates.values()],
       transfers: [...this.#transfers.values()],
       executions: [...this.#executions.values()],
