@@ -33,7 +33,7 @@ export const PLAIN_RUN: Run = {
   alsoOnServices: [],
   isOurs: (file) => !isServicesTest(file),
   requiredSuites: ["app", "shards", "tests/tooling", "tests/contract", "tests/system"],
-  timeoutMs: 7.5 * 60_000,
+  timeoutMs: 9.5 * 60_000,
 };
 export const SERVICES_RUN: Run = {
   alsoOnServices: [
@@ -50,7 +50,7 @@ export const SERVICES_RUN: Run = {
   ],
   isOurs: isServicesTest,
   requiredSuites: ["tests/services"],
-  timeoutMs: 14.5 * 60_000,
+  timeoutMs: 13.5 * 60_000,
 };
 
 const TEST_TIMEOUT_MS = 60_000;
