@@ -42,7 +42,7 @@ const rooms = {
     ...core,
     "app/central/(central-reader|order-row|entity-row)\\.ts$",
     "shards/store/(restored-file|cluster|open-shard|peer-file)\\.ts$",
-    "shards/relay/claim\\.ts$",
+    "shards/relay/(claim|standing)\\.ts$",
   ],
   // The paper engine reads what a shard commits from its file.
   "app/matching/": [...core, "shards/store/shard-reader\\.ts$"],

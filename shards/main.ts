@@ -19,6 +19,7 @@ import type { Logger, LogLevel } from "./process/logger.ts";
 import { createRegistry } from "./process/metrics.ts";
 import type { Hello } from "./protocol/hello.ts";
 import { homeShardOf } from "./protocol/home-shard.ts";
+import type { Grant } from "./protocol/relay.ts";
 import { askStanding, claimEpoch } from "./relay/claim.ts";
 import { RelayHandle } from "./relay/relay-handle.ts";
 import { compareStanding } from "./relay/standing.ts";
@@ -47,7 +48,7 @@ export interface ShardOptions {
   readonly peerUrls: ReadonlyMap<string, string>;
   readonly instruments: readonly Instrument[];
   readonly settings: ShardSettings;
-  /** Take a new epoch although central knows an older file of this shard. */
+  /** Take a new epoch although central knows an older file of this shard; not with `margin`. */
   readonly newEpoch: boolean;
   readonly logger: Logger;
 }
@@ -238,20 +239,25 @@ interface EmptyFile {
   readonly wasThere: boolean;
 }
 
-/** Waits for central; refuses to hide a file that central knows. */
+/**
+ * Waits for central; refuses to hide a file that central knows. With margin not even by
+ * `--new-epoch`: money and positions of the lost file would be gone, and other shards hold rights
+ * that its banks had granted.
+ */
 const claim = async (
   options: ShardOptions,
   file: EmptyFile,
   claimId: string,
 ): Promise<NewEpoch> => {
   const { path } = file;
-  const { shard, newEpoch, applierUrl, logger } = options;
-  const request = { shard, shardIndex: indexOf(options), claimId, acceptLoss: newEpoch };
+  const { shard, newEpoch, risk, applierUrl, logger } = options;
+  const acceptLoss = newEpoch && risk === "none";
+  const request = { shard, shardIndex: indexOf(options), claimId, acceptLoss };
   const giveUpAt = systemClock.monotonicMs() + CLAIM_WAIT_MS;
   for (;;) {
     try {
       const grant = await claimEpoch(applierUrl, helloOf(options), request);
-      if (!grant.granted) throw fileIsMissing(shard, file, grant.epoch, grant.orders);
+      if (!grant.granted) throw fileIsMissing(options, file, grant);
       if (newEpoch && grant.epoch > 1) logger.warn({ epoch: grant.epoch }, LOSS_ACCEPTED);
       return grant;
     } catch (error) {
@@ -266,18 +272,26 @@ const claim = async (
 const LOSS_ACCEPTED = "new epoch: what only the lost file held (orders not yet in central) is lost";
 
 const fileIsMissing = (
-  shard: string,
+  { shard, risk, newEpoch }: ShardOptions,
   { path, wasThere }: EmptyFile,
-  epoch: number,
-  orders: number,
-): UsageError =>
-  new UsageError(
+  { epoch, orders }: Extract<Grant, { granted: false }>,
+): UsageError => {
+  const found =
     `${path} ${wasThere ? "has no state of a shard, or lacks its -wal" : "is missing"}, but ` +
-      `central knows ${shard} in epoch ${epoch} with ${orders} orders. ` +
-      `Put the file back, or rebuild it with \`sluice restore --shard ${shard}\`, which brings back ` +
-      "everything central has; or start with --new-epoch: orders that were acknowledged and had " +
-      "not reached central, and every client order id's outcome on this shard, are then lost.",
-  );
+    `central knows ${shard} in epoch ${epoch} with ${orders} orders. ` +
+    `Put the file back, or rebuild it with \`sluice restore --shard ${shard}\`, which brings back ` +
+    "everything central has";
+  if (risk === "none") return new UsageError(`${found}; or ${WHAT_NEW_EPOCH_LOSES}`);
+  return new UsageError(newEpoch ? `${found}. ${NO_NEW_EPOCH}` : `${found}.`);
+};
+
+const WHAT_NEW_EPOCH_LOSES =
+  "start with --new-epoch: orders that were acknowledged and had not reached central, and every " +
+  "client order id's outcome on this shard, are then lost.";
+
+const NO_NEW_EPOCH =
+  "--new-epoch is refused with SLUICE_RISK=margin: positions, and the balances that were kept in " +
+  "the lost file, would be gone.";
 
 const noCentral = (url: string, path: string, cause: unknown): UsageError =>
   new UsageError(
@@ -307,8 +321,7 @@ const refuseOldCopy = async (
     );
   }
   const { epoch, loaded } = opened;
-  const { appliedCommitSeq, streams } = loaded;
-  const refusal = compareStanding({ epoch, appliedCommitSeq, streams }, welcome);
+  const refusal = compareStanding({ epoch, streams: loaded.streams }, welcome);
   if (refusal === undefined) return;
   throw new UsageError(
     `${path} is not the newest file of this shard: ${refusal}. Put the newest one back, or move ` +

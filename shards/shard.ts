@@ -128,6 +128,7 @@ export class Shard {
       intakeQueueMax,
     });
     this.#watch();
+    if (this.#unsettled !== null) parts.logger.error(this.#unsettled);
     this.#server = this.#serve();
     this.#peers = this.#connectPeers();
     this.#own.start();
@@ -306,7 +307,7 @@ export class Shard {
     return {
       shard,
       state: state === "flushing" || state === "drained" ? "draining" : state,
-      reason: this.#writer.reason ?? this.#admission.problem()?.detail ?? null,
+      reason: this.#writer.reason ?? this.#admission.problem()?.detail ?? this.#unsettled,
       epoch: this.#state.epoch,
       partitionCount: this.#state.partitionCount,
       generation: this.#state.generation,
@@ -318,6 +319,8 @@ export class Shard {
       ordersAccepted: accepted,
       ordersRefused: refused,
       batches,
+      executionsQuarantined: this.#metrics.quarantined,
+      risk: this.#metrics.escrow.describe(this.#state, clock.now()),
       ...this.#sizes,
       relay: {
         ...this.#relay,
@@ -326,6 +329,11 @@ export class Shard {
       },
       central: { lagRecords, lagMs, stoppedPartitions: [...this.#progress.stoppedPartitions] },
     };
+  }
+
+  /** Why it takes only what reduces; null when it takes all. */
+  get #unsettled(): string | null {
+    return this.#state.risk.terms.escrow.isReconciling ? RESTORED_ALONE : null;
   }
 
   async drain(): Promise<void> {
@@ -345,5 +353,9 @@ export class Shard {
     await this.#parts.onClosed();
   }
 }
+
+const RESTORED_ALONE =
+  "restored without the other shards' files: orders that only reduce, and cancels, are taken, nothing " +
+  "else, until `sluice restore` is repeated with all shards stopped";
 
 const NOBODY = { answer: (): void => {} };

@@ -26,6 +26,7 @@ const folder = (change: object): Change =>
 const api = (change: Partial<typeof API>): Change => ({ api: found({ ...API, ...change }) });
 const shard2 = (change: object): Change =>
   api({ shards: [shardOf("shard1"), { ...shardOf("shard2"), ...change }, shardOf("shard3")] });
+const risk = (change: object) => ({ ...shardOf("shard2").risk, ...change });
 const broker = (change: Partial<typeof BROKER>): Change => ({
   broker: found({ ...BROKER, ...change }),
 });
@@ -118,6 +119,24 @@ const cases: readonly (readonly [string, Change, readonly FindingCode[], string?
   ["a failed shard", shard2({ state: "failed", reason: "disk" }), ["shard_failed"], "disk"],
   ["a draining shard", shard2({ state: "draining" }), ["shard_draining"]],
   ["a shard that refuses", shard2({ reason: "No space." }), ["shard_refuses_orders"], "No space."],
+  [
+    "a shard that was restored alone",
+    shard2({ reason: "restored alone", risk: risk({ isReconciling: true }) }),
+    ["shard_reconciling"],
+    "restored alone",
+  ],
+  [
+    "a bank that does not answer",
+    shard2({ risk: risk({ pendingAgeMs: 61_000, outboxAgeMs: 61_000 }) }),
+    ["bank_silent", "bank_behind"],
+    "1 min",
+  ],
+  [
+    "executions put aside, and no index",
+    shard2({ executionsQuarantined: 2, risk: risk({ staleMarks: 1 }) }),
+    ["executions_quarantined", "mark_prices_stale"],
+    "2 executions",
+  ],
   [
     "another partition count",
     expected({ partitionCount: 9 }),

@@ -79,6 +79,18 @@ export interface ShardFacts {
   readonly sqliteVersion: string | null;
   readonly relay: RelayFacts | null;
   readonly central: { readonly lagRecords: number; readonly lagMs: number } | null;
+  /** Since the shard's start. */
+  readonly executionsQuarantined: number | null;
+  /** null with `risk: none`, too. */
+  readonly risk: RiskFacts | null;
+}
+
+export interface RiskFacts {
+  readonly isReconciling: boolean;
+  /** The oldest request, and the oldest event, that a bank has not answered. */
+  readonly pendingAgeMs: number;
+  readonly outboxAgeMs: number;
+  readonly staleMarks: number;
 }
 
 export interface RelayFacts {

@@ -86,6 +86,31 @@ const API_AND_SHARDS = {
     "The shard is well but takes no new orders; cancels pass.",
     "Remove the cause that it names: space on its disk, or the records that wait for central.",
   ),
+  shard_reconciling: problem(
+    "The shard was restored without the other shards' files: it takes orders that only reduce, and " +
+      "cancels; money whose bank it is can't be granted or withdrawn.",
+    "Stop all shards, bring their files into one data folder, move the restored file away and repeat " +
+      "`sluice restore --shard`.",
+  ),
+  bank_silent: problem(
+    "A home shard does not answer: new exposure beyond the rights at hand gets 503 bank_unavailable.",
+    "See that all shards run, reach each other (shardUrls, SLUICE_CLUSTER_SECRET) and are in time.",
+  ),
+  bank_behind: warning(
+    "Realised profit or loss is not in the accounts' balances yet: it leaves once it is replicated, " +
+      "and goes to the account's home shard.",
+    "See why the broker or central is behind, and that all shards run and reach each other.",
+  ),
+  executions_quarantined: warning(
+    "Executions of the matching engine were put aside and not applied: orders and positions may " +
+      "differ from the engine's.",
+    "Find the reason in the shard's log or the topic's execution_quarantined records, and settle it " +
+      "with the engine. The count begins anew with the shard's next start.",
+  ),
+  mark_prices_stale: warning(
+    "Market orders that may open are refused with mark_price_stale, and triggers by the mark wait.",
+    "See whether the index sends prices (topic mark-prices, or POST /admin/v1/mark-prices).",
+  ),
   partition_count_differs: warning(
     "The shards' files have another partition count than SLUICE_PARTITION_COUNT. The files' holds; " +
       "the setting counts for new files, which would then differ.",

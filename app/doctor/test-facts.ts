@@ -31,6 +31,8 @@ export const shardOf = (shard: string): ShardFacts => ({
   sqliteVersion: "3.53.4",
   relay: { state: "running", reason: null, backlogRecords: 0 },
   central: { lagRecords: 4, lagMs: 12 },
+  executionsQuarantined: 0,
+  risk: { isReconciling: false, pendingAgeMs: 0, outboxAgeMs: 20, staleMarks: 0 },
 });
 
 export const API: ApiFacts = {

@@ -84,6 +84,8 @@ export const shardStatus = (shard: string, state: ShardStatus["state"] = "fillin
     openOrders: 1,
     queue: 0,
     waitingForBanks: 0,
+    executionsQuarantined: 0,
+    risk: { isReconciling: false, pendingAgeMs: 0, outboxAgeMs: 0, staleMarks: 0 },
     ordersAccepted: 2,
     ordersRefused: 0,
     batches: 2,

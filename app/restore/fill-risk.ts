@@ -1,6 +1,6 @@
 /** Orders, positions and purses of a lost shard into its new file, and what that changes. */
 import type { ShardName } from "../../shards/domain/brands.ts";
-import { accountKey, purseKey, renderAccount } from "../../shards/domain/entities.ts";
+import { accountKey, renderAccount } from "../../shards/domain/entities.ts";
 import type { Instrument } from "../../shards/domain/instrument.ts";
 import { isOpen, type Order } from "../../shards/domain/order.ts";
 import { renderOrderChange } from "../../shards/domain/order-body.ts";
@@ -96,18 +96,12 @@ const settle = (
   const now = parts.clock.now();
   const terms = { instruments, riskSettings, venue: config.venue, now };
   const books = new LostBooks({ openOrders, positions, symbolSettings }, terms);
-  const marginAssets = new Set(parts.instruments.map(({ marginAsset }) => marginAsset));
-  const realised = risk.realised(instruments);
-  const foreignFees = risk.foreignFees(instruments);
   const { purses, banks, keptEvents, unsure } = settlePurses({
     ...placeOf(parts),
     peers: peers.purses(),
     books,
-    realised: ({ accountId, asset }) => {
-      if (foreignFees.has(accountId) || !marginAssets.has(asset)) return undefined;
-      return realised.get(purseKey(accountId, asset)) ?? 0n;
-    },
-    foreignFees,
+    realised: risk.realised(instruments),
+    foreignFees: risk.foreignFees(instruments),
     transfers,
     accounts,
   });

@@ -73,27 +73,37 @@ export class LostRisk {
     return [...this.#seen.values()];
   }
 
-  /** Accounts whose latest fees were in another asset than the margin asset. */
-  foreignFees(instruments: ReadonlyMap<InstrumentSymbol, Instrument>): ReadonlySet<AccountId> {
-    const foreign = [...this.#fills].filter(
-      ([{ symbol }, { feeAsset, feeMinor }]) =>
-        feeMinor !== 0n && feeAsset !== instruments.get(symbol)?.marginAsset,
-    );
-    return new Set(foreign.map(([{ accountId }]) => accountId));
+  /** Purses that the latest fills of positions in another margin asset have charged fees to. */
+  foreignFees(instruments: Instruments): readonly PurseKey[] {
+    return [...this.#fills].flatMap(([{ accountId, symbol }, { feeAsset, feeMinor }]) => {
+      const isForeign = feeMinor !== 0n && feeAsset !== instruments.get(symbol)?.marginAsset;
+      return isForeign ? { accountId, asset: feeAsset } : [];
+    });
   }
 
-  /** Of each purse what its positions have realised, fees taken off. */
-  realised(instruments: ReadonlyMap<InstrumentSymbol, Instrument>): ReadonlyMap<string, bigint> {
-    const realised = new Map<string, bigint>();
+  /**
+   * What a purse has realised, fees taken off: the sums of its positions. Undefined for one that
+   * positions in another margin asset have charged fees to, or may have done so: nobody sums them.
+   */
+  realised(instruments: Instruments): (key: PurseKey) => bigint | undefined {
+    const sums = new Map<string, bigint>();
+    const traded = new Set<AccountId>();
     for (const { accountId, symbol, realisedMinor, feesMinor } of this.positions) {
       const asset = instruments.get(symbol)?.marginAsset;
       if (asset === undefined) continue;
+      traded.add(accountId);
       const key = purseKey(accountId, asset);
-      realised.set(key, (realised.get(key) ?? 0n) + realisedMinor - feesMinor);
+      sums.set(key, (sums.get(key) ?? 0n) + realisedMinor - feesMinor);
     }
-    return realised;
+    const charged = new Set(this.foreignFees(instruments).map(keyOf));
+    return (key) => {
+      if (charged.has(keyOf(key))) return undefined;
+      return sums.get(keyOf(key)) ?? (traded.has(key.accountId) ? undefined : 0n);
+    };
   }
 }
+
+type Instruments = ReadonlyMap<InstrumentSymbol, Instrument>;
 
 const keyOf = ({ accountId, asset }: PurseKey): string => purseKey(accountId, asset);
 

@@ -5,6 +5,7 @@ import { purseKey } from "../../shards/domain/entities.ts";
 import type { ShardOfMap } from "../../shards/domain/symbol-map.ts";
 import { reasonOf, UsageError } from "../../shards/process/failure.ts";
 import type { FileLock } from "../../shards/process/file-lock.ts";
+import { compareStanding } from "../../shards/relay/standing.ts";
 import { lockShardFile } from "../../shards/store/open-shard.ts";
 import { PeerFile } from "../../shards/store/peer-file.ts";
 import type { CentralReader } from "../central/central-reader.ts";
@@ -30,15 +31,14 @@ export class PeerFiles {
   /** Why not all of them are here and at rest, a sentence each; then none is of use. */
   readonly missing: readonly string[];
 
-  static async open({ dataDir, shards, central, now }: PeerOptions): Promise<PeerFiles> {
+  static async open(options: PeerOptions): Promise<PeerFiles> {
+    const { dataDir, shards, central, now } = options;
     const held: Held[] = [];
     const missing: string[] = [];
-    const centralId = await central.centralId();
     for (const { name, index } of shards) {
       const path = join(dataDir, `${name}.sqlite`);
-      const epoch = await central.epochOf(name);
       if (!existsSync(path)) {
-        if (epoch > 0) missing.push(`${path} is not here`);
+        if ((await central.epochOf(name)) > 0) missing.push(`${path} is not here`);
         continue;
       }
       const opened = hold(dataDir, name, index, now);
@@ -47,11 +47,8 @@ export class PeerFiles {
         continue;
       }
       held.push(opened);
-      const { pinned, isReconciling } = opened.file;
-      if (pinned.centralId !== centralId) missing.push(`${path} belongs to another central store`);
-      else if (pinned.epoch !== epoch) {
-        missing.push(`${path} is of epoch ${pinned.epoch}, central knows ${epoch}`);
-      } else if (isReconciling) missing.push(`${name} itself was restored without the others`);
+      const why = await whyNoUse(opened.file, name, central);
+      if (why !== undefined) missing.push(`${path} ${why}`);
     }
     return new PeerFiles(held, missing);
   }
@@ -83,6 +80,22 @@ export class PeerFiles {
     }
   }
 }
+
+/** Why its numbers are not the shard's last ones; undefined when they are. */
+const whyNoUse = async (
+  file: PeerFile,
+  name: string,
+  central: CentralReader,
+): Promise<string | undefined> => {
+  const { pinned, isReconciling } = file;
+  if (pinned.centralId !== (await central.centralId())) return "belongs to another central store";
+  const epoch = await central.epochOf(name);
+  if (pinned.epoch !== epoch) return `is of epoch ${pinned.epoch}, central knows ${epoch}`;
+  const cursors = [...(await central.cursors(name))];
+  const older = compareStanding({ epoch, streams: file.streams() }, { epoch, cursors });
+  if (older !== undefined) return `is not the newest file: ${older}`;
+  return isReconciling ? "was itself restored without the others" : undefined;
+};
 
 const hold = (dataDir: string, name: string, shardIndex: number, now: number): Held | string => {
   let lock: FileLock;

@@ -21,9 +21,14 @@ export const restoreLines = (restored: Restored): readonly string[] => {
     ...LOST,
     `  first answers before ${timeOf(outcomesSince)} are not kept: those client order ids are new.`,
     "  instruments are as the data folder has them, not as the lost file had them.",
-    `  New order ids begin at ${restored.nextOrderId}. Start ${shard} now.`,
+    `  New order ids begin at ${restored.nextOrderId}. ${nextStep(restored)}`,
   ];
 };
+
+const nextStep = ({ shard, purses }: Restored): string =>
+  purses?.state === "RECONCILING"
+    ? `Until it is repeated, ${shard} may be started for what it takes.`
+    : `Start ${shard} now.`;
 
 const lastLine = ({ partition, epoch, seq, at, stopped }: LastKnown): string => {
   const time =
@@ -50,6 +55,7 @@ const purseLines = (purses: RestoredPurses, shard: string): readonly string[] =>
     ...(unsure.length === 0
       ? []
       : [`  fees in a foreign asset may be missing in the purses ${unsure.join(", ")}`]),
+    "  the other shards' files in this data folder have noted the new epoch: start those shards with them.",
     "  mark prices and the ids of older executions are not kept: a FILL that is sent once more for an",
     "  order that is still open would be applied once more.",
   ];

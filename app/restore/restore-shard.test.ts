@@ -37,6 +37,7 @@ import {
   USDT,
   USED,
 } from "../../tests/support/lost-shard.ts";
+import { TestShard } from "../central/test-shard.ts";
 
 beforeEach(startBench);
 afterEach(endBench);
@@ -149,12 +150,37 @@ describe("a purse whose bank is on another shard", () => {
     await expectVerified(0);
   });
 
-  test("keeps what its bank has heard when fees in another asset may be missing", async () => {
-    await push(fill(THERE, "BNB"));
-    peers();
+  test.each(["BNB", "BUSD"])(
+    "keeps what its bank has heard of fees in %s, and tells it the rest",
+    async (feeAsset) => {
+      await push(fill(THERE, feeAsset));
+      const row = { shardIndex: 1, epoch: 1, lastEvt: 2, grantedMinor: GRANTED };
+      const key = { accountId: THERE, allotment: allotmentOf() };
+      peer("shard2" as ShardName, [
+        { ...key, asset: USDT, bank: bankOf(1000n * UNIT, [row]) },
+        { ...key, asset: feeAsset, bank: bankOf(UNIT, [{ ...row, pnlTotalMinor: -7n }]) },
+      ]);
+      peer("shard3" as ShardName, []);
+      const { purses } = await restore();
+      expect(purses).toMatchObject({ keptEvents: 1, unsure: [`${THERE}:${feeAsset}`] });
+      const [told, fees] = [purseOf("shard1", THERE), purseOf("shard1", THERE, feeAsset)];
+      expect(told?.allotment).toMatchObject({ pnlTotalMinor: -6n * UNIT, evtSeq: 3 });
+      expect(fees?.allotment).toMatchObject({ pnlTotalMinor: -7n, evtSeq: 2, outbox: [] });
+    },
+  );
+
+  test("is not paid back fees that an earlier fill of another asset's position has cost", async () => {
+    await push(fill(THERE));
+    const row = { shardIndex: 1, epoch: 1, lastEvt: 2, pnlTotalMinor: -7n };
+    const bank = bankOf(UNIT, [row]);
+    peer("shard2" as ShardName, [
+      { accountId: THERE, asset: "BUSD", allotment: allotmentOf(), bank },
+    ]);
+    peer("shard3" as ShardName, []);
     const { purses } = await restore();
-    expect(purses).toMatchObject({ keptEvents: 0, unsure: [`${THERE}:USDT`] });
-    expect(purseOf("shard1", THERE)?.allotment).toMatchObject({ pnlTotalMinor: 0n, evtSeq: 2 });
+    expect(purses).toMatchObject({ unsure: [`${THERE}:BUSD`] });
+    const fees = purseOf("shard1", THERE, "BUSD")?.allotment;
+    expect(fees).toMatchObject({ pnlTotalMinor: -7n, outbox: [] });
   });
 
   test("is refused to an older file of the shard from then on", async () => {
@@ -243,12 +269,32 @@ describe("without the files of all other shards at rest", () => {
     peer("shard2" as ShardName, []);
     peer("shard3" as ShardName, []);
   };
-  const CASES: readonly (readonly [string, () => undefined | (() => void), string])[] = [
-    ["one is elsewhere", () => void renameSync(fileOf("shard3"), `${folder}/x`), "is not here"],
+  type End = (() => void) | undefined;
+  const CASES: readonly (readonly [string, () => End | Promise<End>, string])[] = [
+    [
+      "one is elsewhere",
+      () => {
+        renameSync(fileOf("shard3"), `${folder}/x`);
+        return undefined;
+      },
+      "is not here",
+    ],
     [
       "one is of an older epoch",
-      () => void claim("shard3" as ShardName, "another"),
+      async () => {
+        await claim("shard3" as ShardName, "another");
+        return undefined;
+      },
       "is of epoch 1, central knows 2",
+    ],
+    [
+      "one is an older copy",
+      async () => {
+        const ahead = new TestShard(2);
+        await push(ahead.epochStarted(P), ahead.place(P).record);
+        return undefined;
+      },
+      "is not the newest file: central has 2 records of partition 0, the file has 1",
     ],
     [
       "one runs",
@@ -263,7 +309,7 @@ describe("without the files of all other shards at rest", () => {
     "because %s, its orders are back and nothing is granted",
     async (_n, make, why) => {
       await start();
-      const end = make();
+      const end = await make();
       const { purses, openOrders } = await restore();
       end?.();
       expect(openOrders).toBe(1);

@@ -9,8 +9,9 @@
  *                   transfers what was paid in and out. The home's own rights are what it uses, as
  *                   far as free money goes; the rest is cancelled.
  *
- * Marks are not replicated, nor are fees in another asset than the margin asset summed up: purses
- * that such a fee may belong to keep what their bank has heard, and are named.
+ * Marks are not replicated, nor are fees in another asset than the margin asset summed up: a purse
+ * that such a fee belongs to keeps what its bank has heard, and is named. Where the account also has
+ * positions in the fee's asset, an earlier such fee can't be told from a profit, and is paid back.
  */
 import type { AccountId } from "../../shards/domain/brands.ts";
 import { purseKey } from "../../shards/domain/entities.ts";
@@ -44,10 +45,10 @@ export interface LostPurses {
   readonly homeOf: (accountId: AccountId) => number;
   readonly peers: Peers;
   readonly books: LostBooks;
-  /** What central knows that a purse has realised on this shard; undefined where that is not told. */
+  /** What central knows that a purse has realised on this shard; undefined where fees may lack. */
   readonly realised: (key: PurseKey) => bigint | undefined;
-  /** Accounts that paid fees in another asset than the margin asset. */
-  readonly foreignFees: ReadonlySet<AccountId>;
+  /** Purses that paid fees for positions in another margin asset. */
+  readonly foreignFees: readonly PurseKey[];
   /** By {@link purseKey}, both. */
   readonly transfers: ReadonlyMap<string, readonly (PurseKey & Transfer)[]>;
   readonly accounts: ReadonlyMap<string, AccountTotals>;
@@ -72,7 +73,7 @@ export const settlePurses = (lost: LostPurses): SettledPurses => {
       ? settleHome(lost, key)
       : settleElsewhere(lost, key),
   );
-  const unsure = settled.filter(({ accountId }) => lost.foreignFees.has(accountId));
+  const unsure = settled.filter((key) => lost.realised(key) === undefined);
   return {
     purses: settled,
     banks: settled.flatMap(({ bank, ...key }) => (bank === null ? [] : { ...key, bank })),
@@ -83,13 +84,15 @@ export const settlePurses = (lost: LostPurses): SettledPurses => {
 
 const nameOf = ({ accountId, asset }: PurseKey): string => purseKey(accountId, asset);
 
-const keysOf = ({ books, peers, accounts, transfers }: LostPurses): readonly PurseKey[] => {
+const keysOf = (lost: LostPurses): readonly PurseKey[] => {
+  const { books, peers, accounts, transfers, foreignFees } = lost;
   const keys = new Map<string, PurseKey>();
   const all = [
     ...books.purseKeys(),
     ...[...peers.values()].flatMap((purses) => [...purses.values()]),
     ...accounts.values(),
     ...[...transfers.values()].flat(),
+    ...foreignFees,
   ];
   for (const key of all) keys.set(nameOf(key), { accountId: key.accountId, asset: key.asset });
   return [...keys.values()];

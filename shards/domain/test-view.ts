@@ -181,6 +181,9 @@ export class TestView implements DecisionView {
   rightsMinor(): bigint {
     return this.rights;
   }
+  canRealise(): boolean {
+    return true;
+  }
 
   setMark(priceUnits: number, at: number = this.now, symbol: InstrumentSymbol = BTC): void {
     this.marks.set(symbol, { symbol, priceUnits, at });

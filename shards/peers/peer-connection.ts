@@ -33,8 +33,11 @@ const PAUSE_MS_MAX = 1000;
 const NEWS_FAILURES = 7;
 /** With so much unread, messages are dropped. */
 const BUFFERED_BYTES_MAX = 16 * 1024 ** 2;
-/** Unread so long, the other shard hangs: its connection is made anew. */
-const UNREAD_MS_MAX = 5000;
+/**
+ * A host that vanishes, or a shard that hangs, closes nothing: of two pings in a row one has to be
+ * answered, or the connection is made anew.
+ */
+const PING_MS = 1500;
 /** Far below what a socket takes: after an absence purses have a lot to say at once. */
 const FRAME_LENGTH_MAX = 1024 ** 2;
 
@@ -43,7 +46,6 @@ export class PeerConnection {
   #state: PeerState = "waiting";
   #socket: WebSocket | undefined;
   #timer: Timer | undefined;
-  #unread: Timer | undefined;
   #failuresInRow = 0;
 
   constructor(options: PeerOptions) {
@@ -66,7 +68,7 @@ export class PeerConnection {
     socket.onclose = unlessOld(() => this.#fail("the connection was closed"));
     socket.onerror = unlessOld(() => this.#fail("not reachable"));
     socket.onmessage = ({ data }) => {
-      if (socket === this.#socket) this.#receive(String(data));
+      if (socket === this.#socket) this.#receive(socket, String(data));
     };
     this.#timer = setTimeout(() => this.#fail("no answer"), ATTEMPT_MS_MAX);
   }
@@ -75,20 +77,9 @@ export class PeerConnection {
   send(entries: readonly string[]): void {
     if (this.#state !== "serving" || this.#socket === undefined) return;
     for (const frame of framesOf(entries)) {
-      if (this.#isCongested(this.#socket)) return;
+      if (this.#socket.bufferedAmount > BUFFERED_BYTES_MAX) return;
       this.#socket.send(encodeFrame(BANK, frame));
     }
-  }
-
-  #isCongested(socket: WebSocket): boolean {
-    if (socket.bufferedAmount <= BUFFERED_BYTES_MAX) return false;
-    this.#unread ??= setTimeout(() => {
-      this.#unread = undefined;
-      if (socket === this.#socket && socket.bufferedAmount > BUFFERED_BYTES_MAX) {
-        this.#fail("it does not read");
-      }
-    }, UNREAD_MS_MAX);
-    return true;
   }
 
   stop(): void {
@@ -101,25 +92,40 @@ export class PeerConnection {
     socket.send(encodeFrame(HELLO, [JSON.stringify(this.#options.hello)]));
   }
 
-  #receive(message: string): void {
+  #receive(socket: WebSocket, message: string): void {
     // Only the welcome matters here: progress and the rest are for apis.
     if (this.#state !== "greeting") return;
     try {
       const { kind, entries } = decodeFrame(message);
       if (kind !== WELCOME) return;
       const { shard, shardIndex } = readShardWelcome(entries);
-      if (shardIndex === this.#options.shardIndex) this.#serve();
+      if (shardIndex === this.#options.shardIndex) this.#serve(socket);
       else this.#fail(`${shard} answers there, with index ${shardIndex}`);
     } catch (error) {
       this.#fail(reasonOf(error));
     }
   }
 
-  #serve(): void {
+  #serve(socket: WebSocket): void {
     clearTimeout(this.#timer);
     this.#state = "serving";
     this.#failuresInRow = 0;
+    this.#ping(socket, false);
     this.#options.onServing();
+  }
+
+  /** `isOverdue`: the ping before has no answer yet. */
+  #ping(socket: WebSocket, isOverdue: boolean): void {
+    let isAnswered = false;
+    const answered = (): void => {
+      isAnswered = true;
+    };
+    socket.addEventListener("pong", answered, { once: true });
+    socket.ping();
+    this.#timer = setTimeout(() => {
+      if (isAnswered || !isOverdue) this.#ping(socket, !isAnswered);
+      else this.#fail("it does not answer");
+    }, PING_MS);
   }
 
   #fail(reason: string): void {
@@ -137,8 +143,6 @@ export class PeerConnection {
 
   #drop(): void {
     clearTimeout(this.#timer);
-    clearTimeout(this.#unread);
-    this.#unread = undefined;
     const socket = this.#socket;
     this.#socket = undefined;
     socket?.close();

@@ -1,4 +1,5 @@
 import { afterEach, describe, expect, test } from "bun:test";
+import type { Socket } from "bun";
 import { until } from "../../tests/support/until.ts";
 import type { AccountId, OrderId, ShardName } from "../domain/brands.ts";
 import type { BankMessage } from "../domain/escrow/messages.ts";
@@ -8,7 +9,7 @@ import { type ShardServer, startShardServer } from "../writer/server.ts";
 import { Peers, receiverOf } from "./peers.ts";
 
 const SECRET = "a secret of the cluster, 32 bytes";
-const WAIT_MS = 10_000;
+const WAIT_MS = 30_000;
 const logger = createLogger("test", "silent");
 const HOME = 1;
 
@@ -65,6 +66,34 @@ const connect = (port: number, options: { shardIndex?: number; clusterSecret?: s
   return { peers, served };
 };
 
+/** In front of a server; while it swallows, connections stay and nothing gets through them. */
+const holeBefore = (target: number) => {
+  const hole = { port: 0, swallows: false };
+  type Pipe = { up: Promise<Socket> };
+  const listener = Bun.listen<Pipe>({
+    hostname: "127.0.0.1",
+    port: 0,
+    socket: {
+      open(client) {
+        const up = Bun.connect({
+          hostname: "127.0.0.1",
+          port: target,
+          socket: { data: (_, chunk) => void (hole.swallows || client.write(chunk)) },
+        });
+        client.data = { up };
+      },
+      data(client, chunk) {
+        const bytes = new Uint8Array(chunk);
+        if (!hole.swallows) void client.data.up.then((up) => up.write(bytes));
+      },
+      close: (client) => void client.data.up.then((up) => up.end()),
+    },
+  });
+  cleanups.push(() => listener.stop(true));
+  hole.port = listener.port;
+  return hole;
+};
+
 test("a bank's messages go to the shard that they are about, the others to the bank", () => {
   expect(receiverOf(request(1), () => 7)).toBe(7);
   expect(receiverOf(acknowledged(1), () => 7)).toBe(2);
@@ -112,6 +141,20 @@ describe("a connection to another shard", () => {
     peers.send([request(7)]);
     await until("heard the next", WAIT_MS, () => heard.at(-1)?.kind === "grant_request");
     expect(served).toEqual([HOME]);
+  });
+
+  test("on which nothing comes back is made anew: a host can vanish without a word", async () => {
+    const { heard, server } = serve(HOME);
+    const hole = holeBefore(server.port);
+    const { peers, served } = connect(hole.port);
+    await until("served", WAIT_MS, () => served.length === 1);
+    hole.swallows = true;
+    await until("noticed", WAIT_MS, () => peers.serving === 0);
+    hole.swallows = false;
+    await until("served again", WAIT_MS, () => served.length === 2);
+    peers.send([request(1)]);
+    await until("heard", WAIT_MS, () => heard.length > 0);
+    expect(heard).toEqual([request(1)]);
   });
 
   test("never serves with another shard, nor without the cluster's secret", async () => {

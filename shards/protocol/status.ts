@@ -31,6 +31,21 @@ export const shardStatusSchema = z.strictObject({
     backlogRecords: z.number().int(),
     lagMs: z.number().int(),
   }),
+  /** Of the accounts' margin; null with `risk: none`. */
+  risk: z
+    .strictObject({
+      /** Restored without the other shards' files: it takes what only reduces, and cancels. */
+      isReconciling: z.boolean(),
+      /** Age of the oldest request that a bank has not answered. */
+      pendingAgeMs: z.number().int(),
+      /** Age of the oldest realised amount or give-back that a bank has not acknowledged. */
+      outboxAgeMs: z.number().int(),
+      /** Mark prices of symbols that trade, older than `margin.markAge`. */
+      staleMarks: z.number().int(),
+    })
+    .nullable(),
+  /** Executions that were put aside since the shard's start. */
+  executionsQuarantined: z.number().int(),
   central: z.strictObject({
     /** Committed records that central has not applied. */
     lagRecords: z.number().int(),

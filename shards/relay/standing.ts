@@ -9,7 +9,7 @@ import type { OutboxRecord, Standing } from "./ports.ts";
 
 /** Why the file is refused; undefined when it can be the one that central knows. */
 export const compareStanding = (
-  standing: Standing,
+  standing: Pick<Standing, "epoch" | "streams">,
   central: Pick<ApplierWelcome, "epoch" | "cursors">,
 ): string | undefined => {
   const newest = Math.max(central.epoch, ...central.cursors.map(({ epoch }) => epoch));

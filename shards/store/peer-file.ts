@@ -3,8 +3,10 @@
  * has granted, and the new epoch that its banks take from then on for the restored shard.
  */
 import type { Database } from "bun:sqlite";
+import { drizzle } from "drizzle-orm/bun-sqlite";
 import type { PurseKey } from "../domain/escrow/types.ts";
 import { UsageError } from "../process/failure.ts";
+import type { StreamStanding } from "../relay/ports.ts";
 import type { DurablePurse } from "../writer/store-port.ts";
 import { type Pinned, readPinned } from "./cluster.ts";
 import { checkFileIsWhole } from "./file-check.ts";
@@ -12,6 +14,7 @@ import { readIsReconciling } from "./load-shard.ts";
 import { migrateShardFile } from "./migrate.ts";
 import { openForWriting } from "./open.ts";
 import { loadPurses } from "./risk/load-purses.ts";
+import { stream } from "./schema.ts";
 
 export class PeerFile {
   readonly #database: Database;
@@ -38,6 +41,11 @@ export class PeerFile {
     this.#database = database;
     this.pinned = pinned;
     this.isReconciling = readIsReconciling(database);
+  }
+
+  /** To compare with what central has of them. */
+  streams(): readonly StreamStanding[] {
+    return drizzle({ client: this.#database }).select().from(stream).all();
   }
 
   purses(): readonly (PurseKey & DurablePurse)[] {

@@ -169,8 +169,7 @@ export class Batch<Sender> {
   }
 
   #unavailable({ accountId, asset }: PurseKey): Problem {
-    const { allotment } = this.#options.overlay.held.purse({ accountId, asset });
-    return allotment.state === "LIVE" ? OUTBOX_FULL : RECONCILING;
+    return whyUnsettled(this.#options.overlay, { accountId, asset }) ?? OUTBOX_FULL;
   }
 
   /** Whether the command repeats an order that waits. */
@@ -223,13 +222,13 @@ export class Batch<Sender> {
     command: Extract<Command, { readonly kind: "transfer" }>,
   ): void {
     const { overlay, state, store, transfers } = this.#options;
-    const decided = decideTransfer({ overlay, state, store, transfers }, command);
+    const decided = decideTransfer({ overlay, state, store }, command);
     if (decided.kind === "answer") {
       this.#answer(waiting, decided.answer);
       return;
     }
     const { key, wanted } = decided;
-    transfers.park(key, wanted.transferId, wanted.amountMinor, waiting);
+    transfers.park(key, wanted.transferId, waiting);
     this.parkedTransfers.add(waiting);
     if (decided.kind === "new") this.#stepped(key, this.desk.transfer(key, wanted));
   }
@@ -271,6 +270,10 @@ const RECONCILING = unavailable(
   "This shard's file was restored and its rights are not confirmed yet: reduce-only orders and " +
     "cancels are taken, nothing else.",
 );
+/** Why a purse can have no rights at all; undefined when it is settled. */
+export const whyUnsettled = (overlay: Overlay, key: PurseKey): Problem | undefined =>
+  overlay.held.purse(key).allotment.state === "LIVE" ? undefined : RECONCILING;
+
 const CANCELLED_WAITING = unavailable(
   "The account cancelled its orders while this one waited for its bank. Nothing was stored.",
 );

@@ -33,6 +33,7 @@ export class WriterMetrics {
   #acceptedTotal = 0;
   #refusedTotal = 0;
   #batchTotal = 0;
+  #quarantinedTotal = 0;
 
   constructor(registry: Registry) {
     const registers = [registry];
@@ -115,6 +116,11 @@ export class WriterMetrics {
     };
   }
 
+  /** Executions that were put aside since the start. */
+  get quarantined(): number {
+    return this.#quarantinedTotal;
+  }
+
   observeBatch(commands: number, counts: BatchCounts, commitSeconds: number): void {
     this.#accepted.inc(counts.accepted);
     this.#refused.inc(counts.refused);
@@ -124,6 +130,7 @@ export class WriterMetrics {
     this.#commitSeconds.observe(commitSeconds);
     this.#acceptedTotal += counts.accepted;
     this.#refusedTotal += counts.refused;
+    this.#quarantinedTotal += counts.quarantined;
     this.#batchTotal++;
   }
 

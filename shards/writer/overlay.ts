@@ -250,6 +250,10 @@ export class Overlay implements DecisionView {
     return this.held.rightsMinor(accountId, asset);
   }
 
+  canRealise(accountId: AccountId, asset: string, deltaMinor: bigint): boolean {
+    return this.held.canRealise(accountId, asset, deltaMinor);
+  }
+
   /** Adds an event of the latest decision; gives the body that its client gets. */
   add(event: DomainEvent): string {
     switch (event.type) {

@@ -12,7 +12,7 @@ import {
   START_AT,
   SYMBOLS,
 } from "../../tests/support/shard-state.ts";
-import type { CanonicalDecimal, InstrumentSymbol, OrderId } from "../domain/brands.ts";
+import type { AccountId, CanonicalDecimal, InstrumentSymbol, OrderId } from "../domain/brands.ts";
 import type { Command } from "../domain/command.ts";
 import type { BankMessage } from "../domain/escrow/messages.ts";
 import { CommitError } from "../process/commit-error.ts";
@@ -111,7 +111,7 @@ const mark = (price: string, at: number): Command => ({
   price: price as CanonicalDecimal,
   at,
 });
-const fill = (executionId: string, price: string): Command => ({
+const fill = (executionId: string, price: string, changes: object = {}): Command => ({
   kind: "execute",
   execution: {
     executionId,
@@ -123,6 +123,7 @@ const fill = (executionId: string, price: string): Command => ({
     fee: null,
     feeAsset: null,
     at: START_AT,
+    ...changes,
   },
 });
 
@@ -251,6 +252,62 @@ describe("the timers of purses", () => {
     expect(second).toEqual(first as BankMessage);
     expect(shard.own.unansweredBy(1)).toEqual([first as BankMessage]);
     expect(shard.own.unansweredBy(2)).toEqual([]);
+  });
+
+  test("send what a fill realised once it is replicated, until it is acknowledged", async () => {
+    let replicated = 0;
+    const { escrow } = away;
+    const shard = begin(riskTerms({ ...escrow, replicatedCommitSeq: () => replicated }));
+    const bank = { accountId: ACCOUNT, asset: "USDT", shardIndex: 2, epoch: 1, term: 1 };
+    const grant = { grantedMinor: 10n ** 10n, targetMinor: 10n ** 10n, freeMinor: 0n };
+    await shard.submit(order("a"));
+    await shard.submit({
+      kind: "bank",
+      message: { kind: "grant_reply", ...bank, reqSeq: 1, code: "OK", ...grant },
+    });
+    await shard.submit(fill("e-1", "50000", { orderId: 1026, fee: "0.25" }));
+    shard.sent.length = 0;
+    const look = async (ms: number): Promise<readonly string[]> => {
+      shard.clock.at += ms;
+      shard.own.tick();
+      await shard.settle();
+      return shard.sent.splice(0).map(({ kind }) => kind);
+    };
+    expect([await look(1_000), shard.own.unansweredBy(1)]).toEqual([[], []]);
+    replicated = shard.state.commitSeq;
+    expect(shard.own.unansweredBy(1)).toMatchObject([{ event: { deltaMinor: -25_000_000n } }]);
+    // Lost on its way, and again, and then not.
+    expect([await look(100), await look(100), await look(200)]).toEqual([
+      ...[["event"], [], ["event"]],
+    ]);
+    await shard.submit({ kind: "bank", message: { kind: "event_ack", ...bank, evtSeq: 1 } });
+    expect([await look(1_000), shard.own.unansweredBy(1)]).toEqual([[], []]);
+  });
+
+  test("come round to every purse, however many wait for banks that are silent", async () => {
+    const shard = begin(away);
+    const accounts = Array.from({ length: 120 }, (_, i) => (100 + i) as AccountId);
+    for (const accountId of accounts) {
+      const request = limitRequest({ clientOrderId: "a" });
+      await shard.submit({ kind: "place", accountId, request });
+    }
+    shard.sent.length = 0;
+    // Half of the queue at a time, fifty.
+    for (let look = 0; look < 3; look++) {
+      shard.clock.at += 500;
+      shard.own.tick();
+      await shard.settle();
+    }
+    expect(new Set(shard.sent.map(({ accountId }) => accountId)).size).toBe(accounts.length);
+  });
+
+  test("go on when the clock of the machine is set back", async () => {
+    const shard = begin(away);
+    await shard.submit(order("a"));
+    shard.clock.at -= 3_600_000;
+    shard.own.tick();
+    await shard.settle();
+    expect(shard.sent.map(({ kind }) => kind)).toEqual(["grant_request", "grant_request"]);
   });
 
   test("leave purses alone that wait for nothing", async () => {

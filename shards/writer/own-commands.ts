@@ -11,7 +11,7 @@ import type { Order, WorkingType } from "../domain/order.ts";
 import type { Clock } from "../process/clock.ts";
 import type { Answer } from "../protocol/answer.ts";
 import { Expiry } from "./expiry.ts";
-import { type PurseCell, tickPauseMs } from "./risk/purses.ts";
+import { isTickDue, type PurseCell, tickPauseMs } from "./risk/purses.ts";
 import { Triggers } from "./risk/triggers.ts";
 import type { ShardState } from "./state.ts";
 import type { Committed, Writer } from "./writer.ts";
@@ -93,15 +93,24 @@ export class OwnCommands {
         if (!isDone) this.#expiry.retry(orderId);
       });
     }
-    for (const cell of this.#state.risk.ticking) {
-      if (this.#room === 0) break;
-      if (!cell.tickWaits && cell.tickAt <= now) this.#tickPurse(cell);
-    }
+    this.#tickPurses(now);
     this.#writer.endLateWaiters();
   }
 
   get #room(): number {
     return Math.max(0, this.#queueMax / 2 - this.#writer.waiting);
+  }
+
+  /** Whoever had its turn goes behind the others: all come round when there is not room for all. */
+  #tickPurses(now: number): void {
+    const { ticking } = this.#state.risk;
+    for (const cell of ticking) {
+      if (this.#room === 0) return;
+      if (!isTickDue(cell, now)) continue;
+      ticking.delete(cell);
+      ticking.add(cell);
+      this.#tickPurse(cell);
+    }
   }
 
   #tickPurse(cell: PurseCell): void {

@@ -9,6 +9,7 @@ import type { Problem } from "../domain/problem.ts";
 import type { Answer } from "../protocol/answer.ts";
 import type { ShardStatus } from "../protocol/status.ts";
 import { orderAnswer, problemAnswer } from "./answers.ts";
+import { whyUnsettled } from "./batch.ts";
 import { Overlay } from "./overlay.ts";
 import { describeAccount, describePositions } from "./risk/account-queries.ts";
 import type { ShardState } from "./state.ts";
@@ -67,7 +68,10 @@ const check = (context: QueryContext, query: Extract<Query, { kind: "check" }>):
   const now = context.now();
   const admission = context.admission();
   const overlay = new Overlay(state, { store, hashKey, openOrdersMax, admission, now });
-  return decideCheck(overlay, query.accountId, query.request, now);
+  const { accountId } = query;
+  return decideCheck(overlay, accountId, query.request, now, (asset) =>
+    whyUnsettled(overlay, { accountId, asset }),
+  );
 };
 
 /** By the outcome of the client order id; an order older than its outcome is still found if open. */

@@ -63,6 +63,8 @@ const answerStrangely = async (fake: FakeShard, shard: string): Promise<never> =
   const status: ShardStatus = {
     ...{ shard, state: "filling", reason: null, epoch: 1, commitSeq: 0, openOrders: 0, queue: 0 },
     waitingForBanks: 0,
+    executionsQuarantined: 0,
+    risk: { isReconciling: false, pendingAgeMs: 0, outboxAgeMs: 0, staleMarks: 0 },
     ...{ ordersAccepted: 0, ordersRefused: 0, batches: 0, fileBytes: 0, walBytes: 0, freeBytes: 0 },
     ...{ partitionCount: 1, generation: 1, sqliteVersion: "3.50.0" },
     relay: { state: "running", reason: null, backlogRecords: 0, lagMs: 0 },

@@ -175,8 +175,8 @@ export const loaded = (shard: string) => {
     database.close();
   }
 };
-export const purseOf = (shard: string, accountId: AccountId) =>
-  loaded(shard).risk.purses.find((purse) => purse.accountId === accountId);
+export const purseOf = (shard: string, accountId: AccountId, asset = USDT) =>
+  loaded(shard).risk.purses.find((one) => one.accountId === accountId && one.asset === asset);
 
 /** Central gets what the new file says; then nothing differs. */
 export const expectVerified = async (entities: number): Promise<void> => {

@@ -9,7 +9,7 @@ import { inLanes, until } from "./until.ts";
 import { isLive } from "./venue.ts";
 
 const LANES = 16;
-const QUIET_MS_MAX = 30_000;
+const QUIET_MS_MAX = 60_000;
 
 const accountsOf = ({ pairs }: Trading): readonly number[] => [
   ...new Set(pairs.map(({ account }) => account)),

@@ -157,7 +157,7 @@ export class Trading {
     if (earlier === undefined || draw < 0.42) await this.#place(random, pair);
     else if (draw < 0.48) await this.#placeAgain(pair, earlier);
     else if (draw < 0.55) await this.#cancel(pair, earlier);
-    else if (draw < 0.6) await this.#amend(random, pair, earlier);
+    else if (draw < 0.6) await this.#amend(random, pair);
     else if (draw < 0.63) await this.#lever(random, pair);
     else if (draw < 0.66) await this.#moveMoney(random, pair.account);
     else if (draw < 0.68) await this.#repeatExecution(random, pair);
@@ -200,9 +200,11 @@ export class Trading {
     this.#expectOf(account, `cancel of ${bodyOf(order).orderId}`, answer, [200, 409]);
   }
 
-  async #amend(random: Random, { account, market }: Pair, order: PlacedOrder): Promise<void> {
-    const body = order.answer.status === 422 ? undefined : bodyOf(order);
-    if (body?.type !== "LIMIT" || body.price === null) return;
+  /** Of the newest limit order: one that is older has mostly ended. */
+  async #amend(random: Random, { account, market, placed }: Pair): Promise<void> {
+    const taken = placed.filter(({ answer }) => answer.status !== 422).map(bodyOf);
+    const body = taken.findLast(({ type }) => type === "LIMIT");
+    if (body === undefined) return;
     const ticks = wholeOf(random, -150, 150);
     const units = market.units(body.quantity);
     const more = wholeOf(random, 1, 2);

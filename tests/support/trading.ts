@@ -350,7 +350,7 @@ export class Exchange {
   }
 
   /** Until the account's money is where it belongs: nothing is on its way. */
-  async settled(account: number, asset = "USDT", msMax = 20_000): Promise<Balance> {
+  async settled(account: number, asset = "USDT", msMax = 60_000): Promise<Balance> {
     let last: Balance | undefined;
     return until(
       () => `nothing of ${account} is in transit: ${JSON.stringify(last)}`,

@@ -72,6 +72,7 @@ describe("sluice doctor beside sluice dev", () => {
         "shards",
         "partition count",
         "hand-over",
+        "accounts",
         "central store",
         "streams",
         "quarantine",

@@ -20,7 +20,7 @@ import {
 import { inLanes, until } from "../support/until.ts";
 
 const TEST_MS_MAX = 120_000;
-const WALLETS_MS_MAX = 20_000;
+const WALLETS_MS_MAX = 60_000;
 const DEPOSIT_MINOR = 10_000n * 10n ** 8n;
 /** One on each shard. */
 const SYMBOLS = ["BTCUSDT", "ETHUSDT", "SOLUSDT"] as const;

@@ -45,7 +45,7 @@ const mapFindings = (
   return [found("shard_map_differs", what)];
 };
 
-const stateFindings = ({ shard, state, reason }: ShardFacts): readonly Finding[] => {
+const stateFindings = ({ shard, state, reason, risk }: ShardFacts): readonly Finding[] => {
   const why = reason === null ? "" : `: ${reason.replace(/\.$/, "")}`;
   switch (state) {
     case "unreachable":
@@ -61,6 +61,8 @@ const stateFindings = ({ shard, state, reason }: ShardFacts): readonly Finding[]
     case "draining":
       return [found("shard_draining", `${shard} is draining${why}.`)];
     default:
+      // The reason of a shard that is reconciling is just that, unless it has another one.
+      if (risk?.isReconciling) return [found("shard_reconciling", `${shard}${why}.`)];
       return reason === null ? [] : [found("shard_refuses_orders", `${shard}${why}.`)];
   }
 };
@@ -124,7 +126,43 @@ const handOverFindings = (
   return findings;
 };
 
-export const API_CHECKS: readonly Check[] = [api, shards, partitionCount, handOver];
+/** A grant takes milliseconds; what is realised waits for the broker or central. */
+const PENDING_MS_MAX = 5_000;
+const OUTBOX_MS_MAX = 30_000;
+
+const accounts: Check = {
+  name: "accounts",
+  run: (facts) => {
+    const known = (shardsOf(facts) ?? []).filter((one) => one.executionsQuarantined !== null);
+    if (known.length === 0) return skipped("no shard tells of its accounts");
+    return seen("banks answer, executions are applied", known.flatMap(accountFindings));
+  },
+};
+
+const accountFindings = ({ shard, risk, executionsQuarantined }: ShardFacts): Finding[] => {
+  const findings: Finding[] = [];
+  const { pendingAgeMs = 0, outboxAgeMs = 0, staleMarks = 0 } = risk ?? {};
+  if (pendingAgeMs > PENDING_MS_MAX) {
+    const what = `${shard} has waited ${durationText(pendingAgeMs)} for a bank's answer.`;
+    findings.push(found("bank_silent", what));
+  }
+  if (outboxAgeMs > OUTBOX_MS_MAX) {
+    const what = `${shard} has told a bank for ${durationText(outboxAgeMs)}, without an answer.`;
+    findings.push(found("bank_behind", what));
+  }
+  const executions = executionsQuarantined ?? 0;
+  if (executions > 0) {
+    const what = `${shard} has put aside ${counted(executions, "execution")} since its start.`;
+    findings.push(found("executions_quarantined", what));
+  }
+  if (staleMarks > 0) {
+    const what = `${shard}: ${counted(staleMarks, "mark price")} older than margin.markAge.`;
+    findings.push(found("mark_prices_stale", what));
+  }
+  return findings;
+};
+
+export const API_CHECKS: readonly Check[] = [api, shards, partitionCount, handOver, accounts];
 
 /** What the topic must have: the shards' count, or the configured one where none says it. */
 export const pinnedPartitions = (facts: Facts): number => {

@@ -58,6 +58,8 @@ const readReadiness = async (apiUrl: string, msMax: number): Promise<readonly Sh
     sqliteVersion: null,
     relay: null,
     central: null,
+    executionsQuarantined: null,
+    risk: null,
   }));
 };
 
@@ -104,6 +106,15 @@ const shardSchema = z.looseObject({
     }),
   ),
   central: unsaid(z.looseObject({ lagRecords: z.number(), lagMs: z.number() })),
+  executionsQuarantined: unsaid(z.number()),
+  risk: unsaid(
+    z.looseObject({
+      isReconciling: z.boolean(),
+      pendingAgeMs: z.number(),
+      outboxAgeMs: z.number(),
+      staleMarks: z.number(),
+    }),
+  ),
 });
 const shardsSchema = z.looseObject({ items: z.array(shardSchema) });
 

@@ -1,5 +1,6 @@
 /** Is it alive, is it ready, how much does it do: for orchestrators and Prometheus. */
 import { AggregatorRegistry, Gauge, Registry } from "prom-client";
+import { z } from "zod";
 import { shardStatusSchema } from "../../../shards/protocol/status.ts";
 import type { Call } from "../call.ts";
 import { type Asked, readAll } from "../orders/ask.ts";
@@ -34,12 +35,15 @@ const readiness = async (edge: Edge, call: Call): Promise<Reply> => {
   return new Reply(ready ? 200 : 503, JSON.stringify({ ready, shards }));
 };
 
+/** A shard may be of another version for a while: of its status only this has to be there. */
+const readinessSchema = z.object(shardStatusSchema.shape).pick({ state: true, reason: true });
+
 const readinessOf = (asked: Asked): ShardReadiness => {
   const { shard } = asked;
   if (!asked.ok) {
     return { shard, ready: false, state: "unreachable", detail: asked.problem.detail };
   }
-  const { state, reason } = shardStatusSchema.parse(JSON.parse(asked.answer.body));
+  const { state, reason } = readinessSchema.parse(JSON.parse(asked.answer.body));
   return { shard, ready: state !== "failed" && state !== "draining", state, detail: reason };
 };
 

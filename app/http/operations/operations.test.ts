@@ -67,6 +67,14 @@ describe("GET /readyz", () => {
     edge.router.respond = (_, shard) => answer(200, JSON.stringify(shardStatus(shard, state)));
     expect((await edge.send("GET", "/readyz")).status).toBe(status);
   });
+
+  test("is told of shards that are of another version, while they are replaced one by one", async () => {
+    const { risk: _, ...older } = shardStatus("shard1");
+    const newer = { ...shardStatus("shard2"), weight: 1 };
+    edge.router.respond = (_operation, shard) =>
+      answer(200, JSON.stringify(shard === "shard1" ? older : newer));
+    expect((await edge.send("GET", "/readyz")).status).toBe(200);
+  });
 });
 
 describe("GET /metrics", () => {

@@ -54,6 +54,16 @@ describe("a check", () => {
     expect(check(view, limit())).toMatchObject({ decision: "refused", code: "overloaded" });
   });
 
+  test("says why the account can have nothing here at all", () => {
+    const view = new TestView(options);
+    const closed = { code: "bank_unavailable", detail: "Not now." } as const;
+    const ask = (price: string): unknown =>
+      JSON.parse(decideCheck(view, ACCOUNT, limit({ price }), START_AT, () => closed));
+    expect(ask("50000")).toMatchObject({ decision: "accepted" });
+    view.placed(limit());
+    expect(ask("50000")).toMatchObject({ decision: "refused", ...closed, required: "50.25000000" });
+  });
+
   test("of what needs no margin asks for none", () => {
     const view = new TestView(options);
     view.hold("0.01");

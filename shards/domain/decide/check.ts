@@ -2,6 +2,7 @@
 import type { AccountId } from "../brands.ts";
 import { formatUnits, multiplyExact } from "../decimal.ts";
 import type { OrderRequest } from "../order.ts";
+import type { Problem } from "../problem.ts";
 import { ceilDiv, formatMoney, marginCeil } from "../risk/money.ts";
 import { checkMargin } from "./funds.ts";
 import { decideReuse, type Judged, judge } from "./place.ts";
@@ -11,13 +12,15 @@ import type { BankAnswered, Decision, DecisionView } from "./types.ts";
 /**
  * JSON of what `place` would come to. A shortfall is this shard's own: `margin_insufficient` here
  * is no refusal where the account has enough elsewhere. The numbers are absent where an earlier rule
- * refuses; `leverage` is null and money 0 where no margin is asked of the order.
+ * refuses; `leverage` is null and money 0 where no margin is asked of the order. `unavailable`: why
+ * the account can have no more of that asset on this shard now, whatever it has elsewhere.
  */
 export const decideCheck = (
   view: DecisionView,
   accountId: AccountId,
   request: OrderRequest,
   now: number,
+  unavailable: (asset: string) => Problem | undefined = () => undefined,
 ): string => {
   const reused = decideReuse(view, accountId, request);
   if (reused !== null) return renderReuse(reused);
@@ -29,6 +32,8 @@ export const decideCheck = (
   const numbers = numbersOf(view, judged);
   if (short === null) return JSON.stringify({ decision: "accepted", ...numbers });
   if ("kind" in short) throw new Error("a check asks nobody");
+  const without = unavailable(judged.placement.instrument.marginAsset);
+  if (without !== undefined) return renderRefused(without, numbers);
   return renderRefused(short, numbers);
 };
 

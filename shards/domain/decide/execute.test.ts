@@ -126,6 +126,20 @@ describe("a fill", () => {
     expect(view.latest(order).status).toBe("FILLED");
   });
 
+  test("beyond an amendment that makes the order smaller leaves nothing of it to fill", () => {
+    const view = new TestView();
+    const order = view.placed(limit());
+    const amend = { kind: "amend", accountId: ACCOUNT, orderId: order.orderId } as const;
+    view.run({ ...amend, price: "49999" as never, quantity: "0.005" as never });
+    view.fill(order, "0.006");
+    expect(resultOf(view.execute(order, "AMENDED", { quantity: "0.005" }))).toBe("applied");
+    expect(view.latest(order)).toMatchObject({
+      ...{ status: "FILLED", priceUnits: 4_999_900, quantityUnits: 6, executedUnits: 6 },
+      amendment: null,
+    });
+    expect(view.usedInMinor(ACCOUNT, BTC)).toBeGreaterThan(0n);
+  });
+
   test("of the whole amendment ends the order as amended, if its confirmation is late", () => {
     const view = new TestView();
     const order = view.placed(limit());

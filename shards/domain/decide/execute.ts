@@ -4,12 +4,13 @@
  */
 import type { Execution } from "../command.ts";
 import { multiplyExact, parseUnits } from "../decimal.ts";
-import type { DomainEvent, FillEffect, PositionChanged } from "../event.ts";
+import type { DomainEvent, PositionChanged } from "../event.ts";
 import type { Instrument } from "../instrument.ts";
 import { isOpen, type Order } from "../order.ts";
 import { reducesOnly } from "../risk/exposure.ts";
-import { parseMoney } from "../risk/money.ts";
+import { fitsMoney, parseMoney } from "../risk/money.ts";
 import { applyFill, type FilledPosition, fitsPosition } from "../risk/position.ts";
+import { realisedBy } from "../risk/realised.ts";
 import { settledMargin } from "./amend.ts";
 import { Changes } from "./changes.ts";
 import { activateChildren } from "./children.ts";
@@ -165,7 +166,10 @@ const applyFillOf = (matched: Matched): Applied | QuarantineReason => {
   if (!fitsPosition(before, { side, positionSide, quantityUnits })) return "position_impossible";
   const trade = { accountId, symbol, side, positionSide, priceUnits, quantityUnits };
   const after = applyFill(before, trade, matched.instrument, now);
-  if (!isPlausible(after.realisedMinor)) return "position_impossible";
+  const effect = effectOf(matched, after, fill);
+  if (!isPlausible(after.realisedMinor) || !fitsTotals(matched, effect)) {
+    return "position_impossible";
+  }
   const isFilled = executedUnits === fillableUnits(order);
   // More than the order had: so the engine did take the amendment up.
   const taken = isFilled && executedUnits > order.quantityUnits ? order.amendment : null;
@@ -185,7 +189,7 @@ const applyFillOf = (matched: Matched): Applied | QuarantineReason => {
     },
     "FILLED",
   );
-  const moved = movePosition(matched, after, fill);
+  const moved = { type: "position_changed", stamp: view.nextStamp(symbol), ...effect } as const;
   activateChildren(changes, filled.order);
   cutReducing(changes, order, before?.quantityUnits ?? 0, moved.position.quantityUnits);
   const [first, ...others] = changes.events;
@@ -193,17 +197,28 @@ const applyFillOf = (matched: Matched): Applied | QuarantineReason => {
   return { events: [first, moved, ...others], lastPriceUnits: priceUnits };
 };
 
-const movePosition = (
-  { view, order: { symbol, orderId }, instrument, execution: { executionId } }: Matched,
+type Effect = Pick<PositionChanged, "position" | "fill">;
+
+const effectOf = (
+  { order: { orderId }, instrument, execution: { executionId } }: Matched,
   { position, realisedMinor }: FilledPosition,
   { feeMinor, feeAsset }: Fill,
-): PositionChanged => {
-  const effect: FillEffect = { executionId, orderId, realisedMinor, feeMinor, feeAsset };
+): Effect => {
   const feesMinor =
     feeAsset === instrument.marginAsset ? position.feesMinor + feeMinor : position.feesMinor;
-  const stamp = view.nextStamp(symbol);
-  return { type: "position_changed", stamp, position: { ...position, feesMinor }, fill: effect };
+  return {
+    position: { ...position, feesMinor },
+    fill: { executionId, orderId, realisedMinor, feeMinor, feeAsset },
+  };
 };
+
+/** Totals grow with every fill, and one that the file can't hold would stop the whole shard. */
+const fitsTotals = ({ view, instrument }: Matched, { position, fill }: Effect): boolean =>
+  fitsMoney(position.realisedMinor) &&
+  fitsMoney(position.feesMinor) &&
+  realisedBy(fill, instrument.marginAsset).every(({ asset, deltaMinor }) =>
+    view.canRealise(position.accountId, asset, deltaMinor),
+  );
 
 /**
  * The position shrank or turned: of the live orders that can only reduce it, the newest are ended
@@ -242,17 +257,18 @@ const applyAmended = (matched: Matched): Applied | QuarantineReason => {
   const { view, order, execution, instrument } = matched;
   const { amendment } = order;
   if (amendment === null) return "no_amendment";
-  const { priceUnits, quantityUnits } = amendment;
+  const { priceUnits } = amendment;
   const isAsWished = (text: string | null, scale: number, wished: number): boolean =>
     text === null || positiveUnits(text, scale) === wished;
   if (
     !isAsWished(execution.price, order.priceScale, priceUnits) ||
-    !isAsWished(execution.quantity, order.quantityScale, quantityUnits)
+    !isAsWished(execution.quantity, order.quantityScale, amendment.quantityUnits)
   ) {
     return "amendment_mismatch";
   }
-  if (quantityUnits < order.executedUnits) return "overfill";
-  const margin = settledMargin(view, instrument, order, amendment);
+  // Fills have crossed it: as in FIX, the order is then as large as what has traded of it.
+  const quantityUnits = Math.max(amendment.quantityUnits, order.executedUnits);
+  const margin = settledMargin(view, instrument, order, { priceUnits, quantityUnits });
   return settle(matched, { priceUnits, quantityUnits, ...margin }, "AMENDED");
 };
 

@@ -92,6 +92,8 @@ export interface DecisionView {
   usedMinor(accountId: AccountId, asset: string): bigint;
   /** What this shard may use of the account's equity. */
   rightsMinor(accountId: AccountId, asset: string): bigint;
+  /** Whether all that was realised on this shard has room for this much more; minor units. */
+  canRealise(accountId: AccountId, asset: string, deltaMinor: bigint): boolean;
 }
 
 /**

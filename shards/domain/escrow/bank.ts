@@ -25,6 +25,7 @@ import {
   unsecuredPartOf,
 } from "./ledger.ts";
 import type { EventMessage, GrantRequest, RecallAnswer, ToBank } from "./messages.ts";
+import { isOver } from "./policy.ts";
 import { overhangOf } from "./state.ts";
 import {
   bankOf,
@@ -134,11 +135,10 @@ export const onRecallAnswer = (draft: Draft, message: RecallAnswer): void => {
 /** Section 9: what free money is below zero is recalled, while no decision does it anyway. */
 const recallDeficit = (draft: Draft): void => {
   const { context, purse } = draft;
-  const { deficitAskedAt } = purse.sending;
   collectHome(draft, 0n);
   const deficitMinor = -freeOf(bankOf(draft));
-  const isDue =
-    deficitAskedAt === null || context.now - deficitAskedAt >= context.policy.recallWaitMs;
+  const { recallWaitMs } = context.policy;
+  const isDue = isOver(purse.sending.deficitAskedAt, recallWaitMs, context.now);
   if (deficitMinor > 0n && isDue && draft.purse.deciding === null) {
     for (const { shardIndex, grantedMinor } of bankOf(draft).shards) {
       if (shardIndex !== context.homeIndex && grantedMinor > 0n) {
@@ -156,7 +156,7 @@ export const tickBank = (draft: Draft): void => {
     return;
   }
   const { overhangAskedAt } = draft.purse.sending;
-  const isOverhangDue = overhangAskedAt === null || now - overhangAskedAt >= policy.overhangRetryMs;
+  const isOverhangDue = isOver(overhangAskedAt, policy.overhangRetryMs, now);
   if (
     draft.purse.allotment.state === "LIVE" &&
     overhangOf(draft.purse, draft.usedMinor) > 0n &&
@@ -168,7 +168,7 @@ export const tickBank = (draft: Draft): void => {
   }
   settle(draft);
   const { deciding } = draft.purse;
-  if (deciding?.recalledAt != null && now - deciding.recalledAt >= policy.resendMs) {
+  if (deciding?.recalledAt != null && isOver(deciding.recalledAt, policy.resendMs, now)) {
     askAround(draft, deciding);
   }
   recallDeficit(draft);

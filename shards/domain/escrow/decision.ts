@@ -5,7 +5,7 @@
  * A shard's rights are never taken, only asked for; the home's own are, they stand in the same file.
  */
 import { changeBank, equityOf, freeOf, isReady, lesserOf } from "./ledger.ts";
-import { headroomOf, targetOf } from "./policy.ts";
+import { headroomOf, isOver, targetOf } from "./policy.ts";
 import type { Claimant, Deciding, Purse } from "./state.ts";
 import {
   bankOf,
@@ -52,6 +52,11 @@ export const hasHomeClaim = (purse: Purse): boolean =>
   claimsOf(purse).some(({ kind }) => kind === "home");
 
 export const isUndecided = (purse: Purse): boolean => claimsOf(purse).length > 0;
+
+/** How much a withdrawal that is not decided yet wants, > 0; undefined: there is none of this id. */
+export const undecidedWithdrawal = (purse: Purse, transferId: string): bigint | undefined =>
+  claimsOf(purse).find((claim) => claim.kind === "withdrawal" && claim.transferId === transferId)
+    ?.needMinor;
 
 /** Behind those that wait already; one that waits under the same name is the same claim. */
 export const enqueue = (draft: Draft, claimant: Claimant): void => {
@@ -209,7 +214,7 @@ const judge = (draft: Draft, deciding: Deciding): ReplyCode | null => {
     return "INSUFFICIENT";
   }
   const { now, policy } = draft.context;
-  return now - startedAt >= policy.recallWaitMs ? "UNAVAILABLE" : null;
+  return isOver(startedAt, policy.recallWaitMs, now) ? "UNAVAILABLE" : null;
 };
 
 /** G4 and what waits behind: decides as much as can be decided now, asks where it can't. */

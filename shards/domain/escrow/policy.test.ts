@@ -1,7 +1,18 @@
 import { describe, expect, test } from "bun:test";
 import { contextOf, homePurse, request, rowOf } from "../../../tests/model/escrow-fixture.ts";
-import { DEFAULT_ESCROW_POLICY } from "./policy.ts";
+import { DEFAULT_ESCROW_POLICY, isOver } from "./policy.ts";
 import { deliver } from "./purse.ts";
+
+test.each([
+  [null, true],
+  [1_000, false],
+  [901, false],
+  [900, true],
+  // The clock was set back.
+  [1_001, true],
+] as const)("since %p a wait of 100 until 1000 is over: %p", (since, want) => {
+  expect(isOver(since, 100, 1_000)).toBe(want);
+});
 
 describe("how much is granted", () => {
   const context = { ...contextOf(1), policy: DEFAULT_ESCROW_POLICY };

@@ -29,6 +29,13 @@ export const DEFAULT_ESCROW_POLICY: EscrowPolicy = {
   sendWindow: 256,
 };
 
+/**
+ * Whether `afterMs` have passed since then; null: it has never been. The machine's clock may be set
+ * back: what then lies ahead is as good as over, or it would stand still until the clock is there.
+ */
+export const isOver = (since: number | null, afterMs: number, now: number): boolean =>
+  since === null || now < since || now - since >= afterMs;
+
 export interface GrantTerms {
   readonly equityMinor: bigint;
   /** Before the grant; at least `needMinor`. */

@@ -10,6 +10,8 @@
  * `usedMinor` is always what orders and positions of the account need on this shard now. The caller
  * makes the purse durable before it sends anything, and calls `tick` while `needsTick` says so.
  */
+
+import { fitsMoney } from "../risk/money.ts";
 import {
   addTransfer,
   admits,
@@ -35,6 +37,7 @@ import {
 import { type EscrowContext, overhangOf, type Purse, unusedOf } from "./state.ts";
 import { changeAllotment, closeDraft, type Draft, openDraft, type PurseStep } from "./step.ts";
 
+export { undecidedWithdrawal } from "./decision.ts";
 export { equityOf, freeOf, inTransitOf, unsecuredOf } from "./ledger.ts";
 export type { Realised } from "./shard.ts";
 export { dueToSend } from "./shard.ts";
@@ -173,6 +176,11 @@ export const transfer = (
   addTransfer(draft, wanted.transferId, wanted.amountMinor);
   return closeDraft(draft);
 };
+
+/** Whether the purse's totals stay within what a file holds, whatever of a loss rights cover. */
+export const canRealise = ({ allotment }: Purse, deltaMinor: bigint): boolean =>
+  fitsMoney(allotment.pnlTotalMinor + deltaMinor) &&
+  fitsMoney(allotment.unsecuredTotalMinor + unsecuredPartOf(deltaMinor, 0n));
 
 /** H4: a realised amount; `usedAfterMinor` is what is used after the fill. */
 export const realise = (

@@ -8,6 +8,7 @@ import {
   toShard,
 } from "../../../tests/model/escrow-fixture.ts";
 import type { OrderId } from "../brands.ts";
+import { MONEY_MINOR_MAX } from "../risk/money.ts";
 import type { BankMessage, ToShard } from "./messages.ts";
 import { DEFAULT_ESCROW_POLICY } from "./policy.ts";
 import { deliver, dueToSend, needsTick, type Purse, realise, reserve, tick } from "./purse.ts";
@@ -68,6 +69,11 @@ describe("an order at a shard without the bank (H1)", () => {
     expect(reqSeq).toBe(4);
     expect(kinds(send)).toEqual(["event 1", "grant_request"]);
     expect(send[1]).toMatchObject({ reqSeq: 4, needMinor: 7n, afterEvt: 1, epoch: 1 });
+  });
+
+  test("of any size asks for no more than a file can hold", () => {
+    const { purse } = asked(shardPurse({ rightsMinor: 10n }), 25n, 2n ** 70n);
+    expect(purse.allotment.pending?.needMinor).toBe(MONEY_MINOR_MAX);
   });
 
   test("asks for what is used beyond the rights too, or a grant would not be enough", () => {

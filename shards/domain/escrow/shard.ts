@@ -5,6 +5,7 @@
  * again from durable state, never under another number.
  */
 import type { OrderId } from "../brands.ts";
+import { MONEY_MINOR_MAX } from "../risk/money.ts";
 import { greaterOf, lesserOf } from "./ledger.ts";
 import type {
   BankMessage,
@@ -14,6 +15,7 @@ import type {
   GrantRequest,
   Recall,
 } from "./messages.ts";
+import { isOver } from "./policy.ts";
 import { type EscrowContext, overhangOf, type Purse } from "./state.ts";
 import { changeAllotment, changeSending, type Draft, draftUnused } from "./step.ts";
 import type { AllotmentEvent } from "./types.ts";
@@ -113,7 +115,10 @@ const giveBack = (draft: Draft, unitsMinor: bigint): void =>
     afterCommitSeq: 0,
   });
 
-/** H1.4: offers everything unused and asks for the whole need, and for what is used beyond rights. */
+/**
+ * H1.4: offers everything unused and asks for the whole need, and for what is used beyond rights.
+ * No account has more than a file can hold: asking for that is refused with the right numbers.
+ */
 export const request = (draft: Draft, needMinor: bigint): number => {
   const unusedMinor = draftUnused(draft);
   if (unusedMinor > 0n) {
@@ -122,7 +127,7 @@ export const request = (draft: Draft, needMinor: bigint): number => {
   const { reqSeq, evtSeq } = draft.purse.allotment;
   const pending = {
     reqSeq: reqSeq + 1,
-    needMinor: needMinor + overhangOf(draft.purse, draft.usedMinor),
+    needMinor: lesserOf(needMinor + overhangOf(draft.purse, draft.usedMinor), MONEY_MINOR_MAX),
     afterEvt: evtSeq,
   };
   changeAllotment(draft, { reqSeq: pending.reqSeq, pending });
@@ -192,9 +197,6 @@ export const onFenced = (draft: Draft, message: Fenced): void => {
   }
 };
 
-const isDue = (at: number | null, afterMs: number, now: number): boolean =>
-  at === null || now - at >= afterMs;
-
 /** H5: unused rights that nobody needed for a while go back, down to the target. */
 const giveBackIdle = (draft: Draft): void => {
   const { context, purse } = draft;
@@ -206,7 +208,7 @@ const giveBackIdle = (draft: Draft): void => {
     }
   } else if (idleSince === null) {
     changeSending(draft, { idleSince: context.now });
-  } else if (context.now - idleSince >= context.policy.idleMs) {
+  } else if (isOver(idleSince, context.policy.idleMs, context.now)) {
     giveBack(draft, unusedMinor - targetMinor);
     changeSending(draft, { idleSince: null });
   }
@@ -218,7 +220,7 @@ export const tickShard = (draft: Draft): void => {
   giveBackIdle(draft);
   const { allotment, sending } = draft.purse;
   const hasUnanswered = allotment.pending !== null || allotment.outbox.length > 0;
-  if (hasUnanswered && isDue(sending.at, policy.resendMs, now)) {
+  if (hasUnanswered && isOver(sending.at, policy.resendMs, now)) {
     sendUnanswered(draft);
   } else {
     sendEvents(draft, sending.evtSeq);
@@ -226,7 +228,7 @@ export const tickShard = (draft: Draft): void => {
   if (
     overhangOf(draft.purse, draft.usedMinor) > 0n &&
     allotment.pending === null &&
-    isDue(sending.overhangAskedAt, policy.overhangRetryMs, now)
+    isOver(sending.overhangAskedAt, policy.overhangRetryMs, now)
   ) {
     changeSending(draft, { overhangAskedAt: now });
     request(draft, 0n);

@@ -4,6 +4,11 @@
  */
 import { formatUnits, MONEY_SCALE, SCALE_MAX } from "../decimal.ts";
 
+/** The most that the file's 64 bits hold of an amount or a total, of either sign; minor units. */
+export const MONEY_MINOR_MAX = 2n ** 63n - 1n;
+export const fitsMoney = (minor: bigint): boolean =>
+  minor <= MONEY_MINOR_MAX && minor >= -MONEY_MINOR_MAX;
+
 /** Decimals of prices and quantities, 0 … 18 each: an instrument's, or an order's or position's. */
 export interface Scales {
   readonly priceScale: number;

@@ -2,16 +2,16 @@
  * Money in SQLite: 64-bit integers. The driver reads them as doubles, exact up to 2^53 only, and
  * binds a bigint beyond 64 bits as another number without a word.
  */
+import { fitsMoney } from "../../domain/risk/money.ts";
 import { invariant } from "../../process/failure.ts";
 
-const INT64_MAX = 2n ** 63n - 1n;
 const EXACT_MAX = BigInt(Number.MAX_SAFE_INTEGER);
 
 /** What to bind for an amount in minor units; asserts that it fits into 64 bits. */
 export const storable = (minor: bigint): number | bigint => {
   if (minor === 0n) return 0;
   if (minor <= EXACT_MAX && minor >= -EXACT_MAX) return Number(minor);
-  invariant(minor <= INT64_MAX && minor >= -INT64_MAX, "an amount of money fits into 64 bits");
+  invariant(fitsMoney(minor), "an amount of money fits into 64 bits");
   return minor;
 };
 

@@ -9,7 +9,7 @@ import {
   StateBench,
   SYMBOLS,
 } from "../../../tests/support/shard-state.ts";
-import type { OrderId } from "../../domain/brands.ts";
+import type { CanonicalDecimal, OrderId } from "../../domain/brands.ts";
 import type { Command } from "../../domain/command.ts";
 import { formatMoney } from "../../domain/risk/money.ts";
 
@@ -87,59 +87,32 @@ describe("on the home shard", () => {
   });
 });
 
-describe("a transfer", () => {
-  test("is done once for its id, in the batch and after it, and refuses another amount", () => {
-    const home = new StateBench(riskTerms());
-    expect(home.run([deposit("5"), deposit("5"), deposit("6")])).toMatchObject([
-      { status: 200, kind: "final" },
-      { status: 200, kind: "replayed" },
-      { status: 409 },
+test("what fills come to in all is bounded by what the file holds; the next is put aside", () => {
+  const home = new StateBench(riskTerms());
+  home.run([deposit("1000000"), named("a", { quantity: "0.2" })]);
+  const fill = (number: number, feeAsset: string): Command => ({
+    kind: "execute",
+    execution: {
+      executionId: `${feeAsset}-${number}`,
+      orderId: 1025 as OrderId,
+      symbol: SYMBOLS[0] as (typeof SYMBOLS)[number],
+      kind: "FILL",
+      price: "50000" as CanonicalDecimal,
+      quantity: "0.001" as CanonicalDecimal,
+      fee: "1000000000" as CanonicalDecimal,
+      feeAsset,
+      at: 1,
+    },
+  });
+  for (const asset of ["USDT", "BNB"]) {
+    const fills = Array.from({ length: 95 }, (_, number) => fill(number, asset));
+    const reasons = home.run(fills).map(({ body }) => JSON.parse(body).reason);
+    const last = reasons.indexOf("position_impossible");
+    expect([asset, last, reasons.slice(0, last), reasons.slice(last)]).toEqual([
+      ...[asset, 92, Array(92).fill(undefined)],
+      Array(3).fill("position_impossible"),
     ]);
-    expect(home.run([deposit("5.00")])).toMatchObject([{ status: 200, kind: "replayed" }]);
-    expect(codes(home).at(2)).toBe("transfer_id_reused");
-    const decided = home.store.records.filter(({ type }) => type === "transfer_decided");
-    expect(decided).toHaveLength(1);
-    home.restart();
-    expect(home.run([deposit("5"), deposit("6")])).toMatchObject([
-      { status: 200, kind: "replayed" },
-      { status: 409 },
-    ]);
-  });
-
-  test("out is paid from what is free, refused beyond it, and its answer stands on a record", () => {
-    const home = new StateBench(riskTerms());
-    home.run([deposit("100"), named("a")]);
-    expect(home.run([deposit("-70", "w-1"), deposit("-70", "w-2")])).toMatchObject([
-      { status: 200 },
-      { status: 422, kind: "problem" },
-    ]);
-    expect(codes(home).at(-1)).toBe("insufficient_funds");
-    const places = home.answered.slice(-2).map(({ place }) => place?.seq);
-    expect(places.every((seq) => (seq ?? 0) > 0)).toBe(true);
-    expect(home.run([deposit("-70", "w-2")])).toMatchObject([{ status: 422, kind: "problem" }]);
-    expect(home.answered.at(-1)?.place).not.toBeNull();
-  });
-
-  test.each(["0", "0.000000001", "1e3", "99999999999999"])("of %s is no transfer", (amount) => {
-    const home = new StateBench(riskTerms());
-    home.run([deposit(amount)]);
-    expect(codes(home)).toEqual(["invalid_request"]);
-  });
-
-  test("beyond what a file can hold in all is refused by itself, and the shard goes on", () => {
-    const home = new StateBench(riskTerms());
-    const most = "92233720368.54775807";
-    home.run([deposit(most, "all"), deposit("0.00000001", "more"), deposit("-1", "out")]);
-    expect(home.run([deposit(`-${most}`, "all-out")])).toMatchObject([{ status: 400 }]);
-    expect(codes(home).slice(1)).toEqual(["invalid_request", "", "invalid_request"]);
-  });
-
-  test("for an account at home elsewhere is sent there by whoever asks", () => {
-    const other = new StateBench(riskTerms({ homeOf: () => 2, shardIndexes: [1, 2] }));
-    other.run([deposit("5")]);
-    expect(codes(other)).toEqual(["invalid_request"]);
-    expect(other.answered[0]?.body).toContain('"shardIndex":2');
-  });
+  }
 });
 
 describe("on another shard", () => {

@@ -15,6 +15,7 @@ import {
 } from "../../domain/escrow/purse.ts";
 import type { PurseKey } from "../../domain/escrow/types.ts";
 import type { PositionChanged } from "../../domain/event.ts";
+import { realisedBy } from "../../domain/risk/realised.ts";
 import type { Overlay } from "../overlay.ts";
 import type { RiskState } from "./risk-state.ts";
 
@@ -86,14 +87,12 @@ export class EscrowDesk {
     const { accountId, symbol } = position;
     const marginAsset = this.#overlay.instrument(symbol)?.marginAsset;
     if (marginAsset === undefined) throw new Error(`a fill in ${symbol}, which is not known`);
-    const isSameAsset = fill.feeAsset === marginAsset;
-    const deltaMinor = fill.realisedMinor - (isSameAsset ? fill.feeMinor : 0n);
     const { executionId } = fill;
     const orderId = fill.orderId as OrderId;
-    const realised = { orderId, executionId, commitSeq: stamp.commitSeq };
-    this.#realise({ accountId, asset: marginAsset }, { ...realised, deltaMinor });
-    if (isSameAsset) return;
-    this.#realise({ accountId, asset: fill.feeAsset }, { ...realised, deltaMinor: -fill.feeMinor });
+    const { commitSeq } = stamp;
+    for (const { asset, deltaMinor } of realisedBy(fill, marginAsset)) {
+      this.#realise({ accountId, asset }, { orderId, executionId, commitSeq, deltaMinor });
+    }
   }
 
   #realise(key: PurseKey, realised: Parameters<typeof realise>[2]): void {

@@ -2,6 +2,8 @@ import { MONEY_SCALE } from "../../domain/decimal.ts";
 import { equityOf, freeOf, grantedOf, unsecuredOf } from "../../domain/escrow/ledger.ts";
 import { type EscrowCounts, overhangOf } from "../../domain/escrow/purse.ts";
 import { Counter, Gauge, type Registry } from "../../process/metrics.ts";
+import type { ShardStatus } from "../../protocol/status.ts";
+import type { ShardState } from "../state.ts";
 import type { PurseCell } from "./purses.ts";
 import type { RiskState } from "./risk-state.ts";
 
@@ -43,6 +45,8 @@ export class EscrowMetrics {
   readonly #recalled: Counter;
   readonly #fenced: Counter;
   readonly #otherTerm: Counter;
+  /** Ages of what waited before are counted from here: how long it had waited is not known. */
+  #startedAt = 0;
 
   constructor(registry: Registry) {
     this.#registry = registry;
@@ -68,6 +72,7 @@ export class EscrowMetrics {
 
   /** Gauges that are read at scrape time. */
   watch(state: RiskState, now: () => number): void {
+    this.#startedAt = now();
     const registers = [this.#registry];
     for (const [name, help, of] of SUMS) {
       new Gauge({
@@ -83,17 +88,26 @@ export class EscrowMetrics {
         },
       });
     }
-    const oldest = (name: string, help: string, since: (cell: PurseCell) => number | null) =>
+    const ageMs = (since: Since): number => this.#ageMs(state, since, now());
+    const oldest = (name: string, help: string, since: Since) =>
       new Gauge({
         name: `sluice_escrow_${name}`,
         help,
         registers,
         collect() {
-          this.set(ageSeconds(state.ticking, since, now()));
+          this.set(ageMs(since) / 1000);
         },
       });
     oldest("pending_age_seconds", "Age of the oldest request without an answer", (c) => c.askedAt);
     oldest("outbox_age_seconds", "Age of the oldest event not acknowledged", (c) => c.outboxAt);
+    new Gauge({
+      name: "sluice_escrow_reconciling",
+      help: "1: restored without the other shards' files, takes only what reduces, and cancels",
+      registers,
+      collect() {
+        this.set(state.terms.escrow.isReconciling ? 1 : 0);
+      },
+    });
     new Gauge({
       name: "sluice_escrow_outbox_rows",
       help: "Events that the banks have not acknowledged",
@@ -105,14 +119,31 @@ export class EscrowMetrics {
       },
     });
   }
+
+  /** As the shard's operators see it; null with `risk: none`. */
+  describe({ risk, instruments }: StateView, now: number): ShardStatus["risk"] {
+    const { terms, marks } = risk;
+    if (terms.risk === "none") return null;
+    const { markAgeMsMax } = terms.settings;
+    return {
+      isReconciling: terms.escrow.isReconciling,
+      pendingAgeMs: this.#ageMs(risk, (cell) => cell.askedAt, now),
+      outboxAgeMs: this.#ageMs(risk, (cell) => cell.outboxAt, now),
+      staleMarks: [...marks.values()].filter(
+        ({ symbol, at }) =>
+          now - at > markAgeMsMax && instruments.get(symbol)?.status === "TRADING",
+      ).length,
+    };
+  }
+
+  #ageMs({ ticking }: RiskState, since: Since, now: number): number {
+    let oldest = now;
+    for (const cell of ticking) {
+      oldest = Math.min(oldest, Math.max(since(cell) ?? now, this.#startedAt));
+    }
+    return now - oldest;
+  }
 }
 
-const ageSeconds = (
-  cells: Iterable<PurseCell>,
-  since: (cell: PurseCell) => number | null,
-  now: number,
-): number => {
-  let oldest = now;
-  for (const cell of cells) oldest = Math.min(oldest, since(cell) ?? now);
-  return (now - oldest) / 1000;
-};
+type StateView = Pick<ShardState, "risk" | "instruments">;
+type Since = (cell: PurseCell) => number | null;

@@ -110,6 +110,10 @@ const IDLE_TICK_MS = 10_000;
 
 export const tickPauseMs = (cell: PurseCell): number => (isPressing(cell) ? TICK_MS : IDLE_TICK_MS);
 
+/** Whether its timers have to be looked at. A clock that was set back does not put them off. */
+export const isTickDue = ({ tickAt, tickWaits }: PurseCell, now: number): boolean =>
+  !tickWaits && (tickAt <= now || tickAt > now + IDLE_TICK_MS);
+
 /** Whether somebody waits for what the timers do; else rights may only go back after a while. */
 const isPressing = ({ purse, usedMinor }: PurseCell): boolean =>
   purse.bank !== null ||

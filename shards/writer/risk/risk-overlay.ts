@@ -5,7 +5,7 @@
 import type { AccountId, InstrumentSymbol, OrderId } from "../../domain/brands.ts";
 import type { BookAfter } from "../../domain/decide/types.ts";
 import { accountKey, scopeKey } from "../../domain/entities.ts";
-import type { Purse } from "../../domain/escrow/purse.ts";
+import { canRealise, type Purse } from "../../domain/escrow/purse.ts";
 import type { PurseKey, Transfer } from "../../domain/escrow/types.ts";
 import type { Instrument } from "../../domain/instrument.ts";
 import type { Order, PositionSide, WorkingType } from "../../domain/order.ts";
@@ -192,6 +192,11 @@ export class RiskOverlay {
   rightsMinor(accountId: AccountId, asset: string): bigint {
     const allotment = this.#purseContents(accountId, asset)?.purse.allotment;
     return allotment?.state === "LIVE" ? allotment.rightsMinor : 0n;
+  }
+
+  canRealise(accountId: AccountId, asset: string, deltaMinor: bigint): boolean {
+    const purse = this.#purseContents(accountId, asset)?.purse;
+    return purse === undefined || canRealise(purse, deltaMinor);
   }
 
   #purseContents(accountId: AccountId, asset: string): PurseContents | undefined {

@@ -123,8 +123,10 @@ export class RiskState {
     cell.usedMinor += book.usedMinor;
   }
 
+  /** One that a restored file does not have. While the file is read nothing is known to be sent. */
   #addPurse(accountId: AccountId, asset: string): PurseCell {
-    const cell = newCell(accountId, asset, this.contextOf(accountId, 0));
+    const terms = { ...this.terms.escrow, replicatedCommitSeq: () => 0 };
+    const cell = newCell(accountId, asset, contextOf(terms, accountId, 0));
     this.purses.add(cell);
     return cell;
   }

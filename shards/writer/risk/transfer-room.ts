@@ -3,36 +3,24 @@ import { transferKey } from "../../domain/entities.ts";
 import type { PurseKey } from "../../domain/escrow/types.ts";
 import type { Waiting } from "../intake-queue.ts";
 
-interface Undecided<Sender> {
-  readonly amountMinor: bigint;
-  askers: readonly Waiting<Sender>[];
-}
-
 const keyOf = ({ accountId, asset }: PurseKey, transferId: string): string =>
   transferKey(accountId, asset, transferId);
 
 export class TransferRoom<Sender> {
-  readonly #undecided = new Map<string, Undecided<Sender>>();
+  readonly #undecided = new Map<string, readonly Waiting<Sender>[]>();
 
   get size(): number {
     return this.#undecided.size;
   }
 
-  /** What an id waits with; undefined: it does not wait. */
-  amountOf(key: PurseKey, transferId: string): bigint | undefined {
-    return this.#undecided.get(keyOf(key, transferId))?.amountMinor;
-  }
-
-  park(key: PurseKey, transferId: string, amountMinor: bigint, asker: Waiting<Sender>): void {
+  park(key: PurseKey, transferId: string, asker: Waiting<Sender>): void {
     const id = keyOf(key, transferId);
-    const known = this.#undecided.get(id);
-    if (known === undefined) this.#undecided.set(id, { amountMinor, askers: [asker] });
-    else known.askers = [...known.askers, asker];
+    this.#undecided.set(id, [...(this.#undecided.get(id) ?? []), asker]);
   }
 
   take(key: PurseKey, transferId: string): readonly Waiting<Sender>[] {
     const id = keyOf(key, transferId);
-    const askers = this.#undecided.get(id)?.askers ?? [];
+    const askers = this.#undecided.get(id) ?? [];
     this.#undecided.delete(id);
     return askers;
   }
@@ -41,24 +29,25 @@ export class TransferRoom<Sender> {
   remove(leaving: ReadonlySet<Waiting<Sender>>): readonly Waiting<Sender>[] {
     const removed: Waiting<Sender>[] = [];
     if (leaving.size === 0) return removed;
-    for (const [id, undecided] of this.#undecided) {
-      removed.push(...undecided.askers.filter((asker) => leaving.has(asker)));
-      undecided.askers = undecided.askers.filter((asker) => !leaving.has(asker));
-      if (undecided.askers.length === 0) this.#undecided.delete(id);
+    for (const [id, askers] of this.#undecided) {
+      removed.push(...askers.filter((asker) => leaving.has(asker)));
+      const staying = askers.filter((asker) => !leaving.has(asker));
+      if (staying.length === 0) this.#undecided.delete(id);
+      else this.#undecided.set(id, staying);
     }
     return removed;
   }
 
   /** Nobody waits for those any more; their outcome, when it comes, is stored all the same. */
   dropExpired(now: number): void {
-    for (const [id, { askers }] of this.#undecided) {
+    for (const [id, askers] of this.#undecided) {
       if (askers.every(({ deadlineAt }) => deadlineAt < now)) this.#undecided.delete(id);
     }
   }
 
   /** Takes everybody out. */
   takeAll(): readonly Waiting<Sender>[] {
-    const all = [...this.#undecided.values()].flatMap(({ askers }) => askers);
+    const all = [...this.#undecided.values()].flat();
     this.#undecided.clear();
     return all;
   }

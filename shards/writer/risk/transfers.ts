@@ -2,16 +2,14 @@
 import type { CanonicalDecimal } from "../../domain/brands.ts";
 import type { Command } from "../../domain/command.ts";
 import { accountKey, renderTransfer } from "../../domain/entities.ts";
+import { undecidedWithdrawal } from "../../domain/escrow/purse.ts";
 import type { PurseKey, Transfer } from "../../domain/escrow/types.ts";
 import type { Problem } from "../../domain/problem.ts";
-import { formatMoney, parseMoney } from "../../domain/risk/money.ts";
+import { fitsMoney, formatMoney, MONEY_MINOR_MAX, parseMoney } from "../../domain/risk/money.ts";
 import { type AnswerPart, problemAnswer } from "../answers.ts";
 import type { Overlay } from "../overlay.ts";
 import type { ShardState } from "../state.ts";
 import type { WriterStore } from "../store-port.ts";
-
-/** An amount and each of a bank's totals: as all money in the file, 64 bits. */
-const AMOUNT_MINOR_MAX = 2n ** 63n - 1n;
 
 export type TransferDecision =
   | { readonly kind: "answer"; readonly answer: AnswerPart }
@@ -28,11 +26,10 @@ export const decideTransfer = (
     readonly overlay: Overlay;
     readonly state: ShardState;
     readonly store: Pick<WriterStore, "findTransfer">;
-    readonly transfers: { amountOf(key: PurseKey, transferId: string): bigint | undefined };
   },
   command: Extract<Command, { readonly kind: "transfer" }>,
 ): TransferDecision => {
-  const { overlay, state, store, transfers } = parts;
+  const { overlay, state, store } = parts;
   const { accountId, asset, transferId, amount } = command;
   const key = { accountId, asset };
   const { shardIndex, homeOf } = state.risk.terms.escrow;
@@ -47,22 +44,23 @@ export const decideTransfer = (
     return { kind: "answer", answer: transferAnswer(key, known, { kind: "replayed", place }) };
   }
   const wanted = { transferId, amountMinor };
-  const undecided = transfers.amountOf(key, transferId);
+  // Its bank may decide it longer than anybody has waited for it.
+  const undecided = undecidedWithdrawal(overlay.held.purse(key), transferId);
   if (undecided === undefined) {
     const totalMinor = totalAfter(overlay, key, amountMinor);
-    return totalMinor <= AMOUNT_MINOR_MAX
+    return fitsMoney(totalMinor)
       ? { kind: "new", key, wanted }
       : refused(tooMuch(command, amountMinor));
   }
-  return undecided === amountMinor
+  return undecided === -amountMinor
     ? { kind: "joins", key, wanted }
-    : refused(reused(transferId, undecided));
+    : refused(reused(transferId, -undecided));
 };
 
 const parseAmount = (amount: CanonicalDecimal): bigint | null => {
   const minor = parseMoney(amount);
   if (typeof minor !== "bigint" || minor === 0n) return null;
-  return minor <= AMOUNT_MINOR_MAX && minor >= -AMOUNT_MINOR_MAX ? minor : null;
+  return fitsMoney(minor) ? minor : null;
 };
 
 /** What the account will have brought or taken out in its life. */
@@ -117,8 +115,8 @@ const tooMuch = (
   code: "invalid_request",
   detail:
     `All ${amountMinor > 0n ? "deposits" : "withdrawals"} of account ${accountId} together can't ` +
-    `pass ${formatMoney(AMOUNT_MINOR_MAX)} ${asset}.`,
-  context: { accountId: String(accountId), asset, amount, totalMax: formatMoney(AMOUNT_MINOR_MAX) },
+    `pass ${formatMoney(MONEY_MINOR_MAX)} ${asset}.`,
+  context: { accountId: String(accountId), asset, amount, totalMax: formatMoney(MONEY_MINOR_MAX) },
 });
 
 const reused = (transferId: string, amountMinor: bigint): Problem => ({

@@ -8,7 +8,7 @@ const { fixture, exchange } = exchangeStartedOnce();
 
 const BTC = ORDERS.BTCUSDT;
 const LTC = ORDERS.LTCUSDT;
-const WAIT_MS_MAX = 10_000;
+const WAIT_MS_MAX = 30_000;
 /** A fee or profit reaches the account's bank when its record is replicated. */
 const walletIs = (account: number, wallet: string): Promise<unknown> =>
   until(`the wallet has ${wallet}`, WAIT_MS_MAX, async () => {

@@ -7,7 +7,7 @@ import { until } from "../../support/until.ts";
 
 const { exchange } = exchangeStartedOnce();
 
-const WAIT_MS_MAX = 10_000;
+const WAIT_MS_MAX = 30_000;
 
 /** Each test moves the mark of a symbol of its own. */
 const SYMBOLS = ["BNBUSDT", "LINKUSDT", "NEARUSDT", "BCHUSDT", "XRPUSDT", "SOLUSDT", "DOTUSDT"];

@@ -7,7 +7,7 @@ import { until } from "../../support/until.ts";
 
 const { exchange } = exchangeStartedOnce();
 
-const WAIT_MS_MAX = 10_000;
+const WAIT_MS_MAX = 30_000;
 const LTC = ORDERS.LTCUSDT;
 
 const setUp = async (fields: object = {}): Promise<[account: number, order: OrderBody]> => {

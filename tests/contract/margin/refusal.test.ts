@@ -234,7 +234,7 @@ const shards = [{ index: 1 }, { index: 2 }, { index: 3 }];
 const fundedOnShard3 = async (): Promise<number> => {
   const account = freshAccount();
   if (homeShardOf(account as AccountId, shards).index !== 3) return fundedOnShard3();
-  await exchange.transfer(account);
+  await exchange.deposit(account);
   return account;
 };
 
@@ -259,7 +259,9 @@ const PRODUCED = {
   },
   bank_unavailable: async () => {
     const account = await fundedOnShard3();
-    return fixture.system.whileDown("shard3", () => exchange.place(account, BTC));
+    return fixture.system.whileDown("shard3", () =>
+      exchange.place(account, BTC, ["outcome_unknown"]),
+    );
   },
 } as const satisfies Partial<Record<Code, () => Promise<Answer>>>;
 
