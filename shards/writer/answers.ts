@@ -74,7 +74,7 @@ export const perform = (parts: BatchParts, decision: Settled, command: Command):
       const { event, more } = decision;
       const body = overlay.add(event);
       for (const other of more) overlay.add(other);
-      if (command.kind === "trigger") counts.triggered++;
+      if (event.reason === "TRIGGERED") counts.triggered++;
       return done(body, event.stamp);
     }
     case "unchanged":

@@ -194,6 +194,33 @@ describe("a conditional order", () => {
     expect(shard.statusOf(1025)).toBe("NEW");
   });
 
+  test("that waits for a resting order to make room is told again until it is live", async () => {
+    const shard = begin();
+    const place = (changes: Parameters<typeof limitRequest>[0]): Command => ({
+      kind: "place",
+      accountId: ACCOUNT,
+      request: limitRequest(changes),
+    });
+    await shard.submit(
+      ...[deposit("1000"), mark("50000", START_AT), place({ clientOrderId: "p" })],
+      ...[fill("e-1", "50000", { quantity: "0.01" })],
+      place({ clientOrderId: "tp", side: "SELL", price: "52000", reduceOnly: true }),
+      stop("sl", { side: "SELL", stopPrice: "49000", reduceOnly: true }),
+    );
+    await shard.submit(mark("48999", START_AT + 1), mark("50000", START_AT + 2));
+    const statuses = () => [2049, 3073].map((id) => shard.statusOf(id));
+    expect(statuses()).toEqual(["PENDING_CANCEL", "UNTRIGGERED"]);
+    shard.own.tick();
+    await shard.settle();
+    expect(statuses()).toEqual(["PENDING_CANCEL", "UNTRIGGERED"]);
+    await shard.submit(
+      fill("e-2", "1", { orderId: 2049, kind: "CANCEL", price: null, quantity: null }),
+    );
+    shard.own.tick();
+    await shard.settle();
+    expect(statuses()).toEqual(["CANCELED", "NEW"]);
+  });
+
   test("may wait for the price of the latest fill", async () => {
     const shard = begin();
     await shard.submit(

@@ -23,7 +23,7 @@ export class OwnCommands {
   readonly #queueMax: number;
   readonly #expiry = new Expiry();
   readonly #triggers = new Triggers();
-  /** Triggers that were refused. */
+  /** Triggers that are to be told again. */
   readonly #again = new Set<OrderId>();
 
   constructor(options: {
@@ -77,7 +77,9 @@ export class OwnCommands {
   #trigger(orderIds: Iterable<OrderId>): void {
     for (const orderId of orderIds) {
       this.#submit({ kind: "trigger", orderId }, (isDone) => {
-        if (!isDone) this.#again.add(orderId);
+        // Also while orders that rest before it make room.
+        const waits = this.#state.openOrder(orderId)?.status === "UNTRIGGERED";
+        if (!isDone || waits) this.#again.add(orderId);
       });
     }
   }

@@ -254,14 +254,76 @@ describe("a stand-alone conditional order", () => {
     }
   });
 
-  test("with closePosition takes the position's size beside what closes already", () => {
-    const view = new TestView();
-    view.hold("0.010");
-    const close = view.placed(stopMarket({ closePosition: true, quantity: null }));
-    view.placed(limit({ side: "SELL", quantity: "0.004", reduceOnly: true }));
-    view.run({ kind: "trigger", orderId: close.orderId });
-    expect(view.latest(close)).toMatchObject({ status: "NEW", quantityUnits: 6 });
-    expect(view.exposure(ACCOUNT, BTC).both.sells.reducingUnits).toBe(10n);
+  describe("beside resting orders that close the same position", () => {
+    const scene = (changes: RequestChanges = {}, venue: "external" | "none" = "external") => {
+      const view = new TestView({ venue });
+      view.hold("0.010");
+      const stop = view.placed(stopMarket({ closePosition: true, quantity: null, ...changes }));
+      const resting = (quantity: string) =>
+        view.placed(limit({ side: "SELL", quantity, reduceOnly: true }));
+      const orders = [resting("0.004"), resting("0.004")] as const;
+      const trigger = () => view.run({ kind: "trigger", orderId: stop.orderId });
+      const statuses = () =>
+        [stop, ...orders].map((order) => {
+          const { status, quantityUnits } = view.latest(order);
+          return `${status} ${quantityUnits}`;
+        });
+      return { view, stop, orders, trigger, statuses };
+    };
+
+    test("waits until they are out of the way, and takes the whole position", () => {
+      const { view, orders, trigger, statuses } = scene();
+      const [waits] = statuses();
+      trigger();
+      const asked = [waits, "PENDING_CANCEL 4", "PENDING_CANCEL 4"] as string[];
+      expect(statuses()).toEqual(asked);
+      expect(trigger()).toEqual({ kind: "ignored" });
+      view.execute(view.latest(orders[1]), "CANCEL");
+      expect(trigger()).toEqual({ kind: "ignored" });
+      view.execute(view.latest(orders[0]), "CANCEL");
+      expect(trigger()).toMatchObject({ kind: "changed", event: { reason: "TRIGGERED" } });
+      expect(statuses()).toEqual(["NEW 10", "CANCELED 4", "CANCELED 4"]);
+      expect(view.exposure(ACCOUNT, BTC).both.sells.reducingUnits).toBe(10n);
+    });
+
+    test("takes what a fill that crossed them has left", () => {
+      const { view, orders, trigger, statuses } = scene();
+      trigger();
+      view.fill(view.latest(orders[0]), "0.004");
+      view.execute(view.latest(orders[1]), "CANCEL");
+      trigger();
+      expect(statuses()).toEqual(["NEW 6", "FILLED 4", "CANCELED 4"]);
+    });
+
+    test("ends the newest only, and only when there is not room for all", () => {
+      const fits = scene({ closePosition: false, reduceOnly: true, quantity: "0.002" });
+      fits.trigger();
+      expect(fits.statuses()).toEqual(["NEW 2", "NEW 4", "NEW 4"]);
+      const larger = scene({ closePosition: false, reduceOnly: true, quantity: "0.005" });
+      larger.trigger();
+      expect(larger.statuses()).toEqual(["UNTRIGGERED 5", "NEW 4", "PENDING_CANCEL 4"]);
+      larger.view.execute(larger.view.latest(larger.orders[1]), "CANCEL");
+      larger.trigger();
+      expect(larger.statuses()).toEqual(["NEW 5", "NEW 4", "CANCELED 4"]);
+    });
+
+    test("goes live at once where the shard has the last word", () => {
+      const { trigger, statuses } = scene({}, "none");
+      trigger();
+      expect(statuses()).toEqual(["EXPIRED 10", "CANCELED 4", "CANCELED 4"]);
+    });
+
+    test("takes what is left beside market orders, which trade at once or never", () => {
+      const view = new TestView({ instruments: [{ ...bitcoin, maxConditionalOrders: 100 }] });
+      view.hold("0.010");
+      const stops = ["0.006", "0.010", "0.010"].map((quantity) =>
+        view.placed(stopMarket({ reduceOnly: true, quantity })),
+      );
+      for (const { orderId } of stops) view.run({ kind: "trigger", orderId });
+      const now = stops.map((order) => view.latest(order));
+      expect(now.map(({ status }) => status)).toEqual(["NEW", "NEW", "CANCELED"]);
+      expect(now.map(({ quantityUnits }) => quantityUnits).slice(0, 2)).toEqual([6, 4]);
+    });
   });
 
   test("triggers once, and never when it is not waiting", () => {

@@ -7,13 +7,13 @@ import { multiplyExact, parseUnits } from "../decimal.ts";
 import type { DomainEvent, PositionChanged } from "../event.ts";
 import type { Instrument } from "../instrument.ts";
 import { isOpen, type Order } from "../order.ts";
-import { reducesOnly } from "../risk/exposure.ts";
 import { fitsMoney, parseMoney } from "../risk/money.ts";
 import { applyFill, type FilledPosition, fitsPosition } from "../risk/position.ts";
 import { realisedBy } from "../risk/realised.ts";
 import { settledMargin } from "./amend.ts";
 import { Changes } from "./changes.ts";
 import { activateChildren } from "./children.ts";
+import { cutReducing } from "./reducing.ts";
 import type { Decision, DecisionView, QuarantineReason } from "./types.ts";
 
 type Executed = Extract<Decision, { kind: "executed" }>;
@@ -191,7 +191,7 @@ const applyFillOf = (matched: Matched): Applied | QuarantineReason => {
   );
   const moved = { type: "position_changed", stamp: view.nextStamp(symbol), ...effect } as const;
   activateChildren(changes, filled.order);
-  cutReducing(changes, order, before?.quantityUnits ?? 0, moved.position.quantityUnits);
+  cutAfterFill(changes, order, before?.quantityUnits ?? 0, moved.position.quantityUnits);
   const [first, ...others] = changes.events;
   if (first === undefined) throw new Error("a fill without its order's event");
   return { events: [first, moved, ...others], lastPriceUnits: priceUnits };
@@ -220,11 +220,8 @@ const fitsTotals = ({ view, instrument }: Matched, { position, fill }: Effect): 
     view.canRealise(position.accountId, asset, deltaMinor),
   );
 
-/**
- * The position shrank or turned: of the live orders that can only reduce it, the newest are ended
- * until the others fit. Conditional ones stay; they are sized when they trigger.
- */
-const cutReducing = (
+/** What no longer fits ends. Conditional orders stay; they are sized when they trigger. */
+const cutAfterFill = (
   changes: Changes,
   { accountId, symbol, positionSide }: Order,
   beforeUnits: number,
@@ -233,25 +230,8 @@ const cutReducing = (
   const side = beforeUnits > 0 ? "SELL" : "BUY";
   const closableUnits = Math.max(0, beforeUnits > 0 ? afterUnits : -afterUnits);
   if (closableUnits >= Math.abs(beforeUnits)) return;
-  const live = changes
-    .openOrdersIn(accountId, symbol)
-    .filter(
-      (order) =>
-        (order.status === "NEW" || order.status === "PARTIALLY_FILLED") &&
-        order.side === side &&
-        order.positionSide === positionSide &&
-        reducesOnly(order),
-    );
-  let liveUnits = 0;
-  for (const order of live) liveUnits += remainingUnits(order);
-  for (const order of live.reverse()) {
-    if (liveUnits <= closableUnits) return;
-    liveUnits -= remainingUnits(order);
-    changes.cancel(order, "REDUCED");
-  }
+  cutReducing(changes, { accountId, symbol, positionSide, side }, closableUnits);
 };
-
-const remainingUnits = (order: Order): number => fillableUnits(order) - order.executedUnits;
 
 const applyAmended = (matched: Matched): Applied | QuarantineReason => {
   const { view, order, execution, instrument } = matched;

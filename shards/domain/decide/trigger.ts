@@ -1,12 +1,13 @@
 /** Conditional orders: whether a price triggers one, and what becomes of it then. */
 import type { OrderId } from "../brands.ts";
 import type { Order } from "../order.ts";
-import { bookOf, reducesOnly, sideOf } from "../risk/exposure.ts";
+import { reducesOnly } from "../risk/exposure.ts";
 import { changedDecision, decideExpire } from "./cancel.ts";
 import { Changes } from "./changes.ts";
 import { endBracket } from "./children.ts";
 import { liveStatus } from "./place.ts";
-import { closableUnits, triggersAt } from "./rules.ts";
+import { makeRoom } from "./reducing.ts";
+import { triggersAt } from "./rules.ts";
 import type { Decision, DecisionView } from "./types.ts";
 
 /** Whether a price (units of 10^-priceScale) triggers an order; false for one that is not conditional. */
@@ -25,8 +26,9 @@ export const workingPriceOf = (
 
 /**
  * An order whose price was reached goes live; whoever asks has seen the price. What can only reduce
- * is sized to what is left of the position, and ends where nothing is. An order that no longer
- * waits is left alone, so each triggers once.
+ * is sized to the position, and ends where there is none; it still waits, and is to be triggered
+ * again, while resting orders make room for it. An order that no longer waits is left alone, so
+ * each triggers once.
  */
 export const decideTrigger = (view: DecisionView, orderId: OrderId, now: number): Decision => {
   const order = view.order(orderId);
@@ -36,7 +38,8 @@ export const decideTrigger = (view: DecisionView, orderId: OrderId, now: number)
     return decideExpire(view, orderId, now);
   }
   const changes = new Changes(view, now);
-  const quantityUnits = reducesOnly(order) ? reducibleUnits(view, order) : order.quantityUnits;
+  const quantityUnits = reducesOnly(order) ? makeRoom(changes, order) : order.quantityUnits;
+  if (quantityUnits === "waits") return changedDecision(changes);
   if (quantityUnits === 0) {
     changes.cancel(order, "REDUCED");
   } else {
@@ -44,14 +47,4 @@ export const decideTrigger = (view: DecisionView, orderId: OrderId, now: number)
   }
   endBracket(changes, order);
   return changedDecision(changes);
-};
-
-/** What an order may close beside the live orders that close already. */
-const reducibleUnits = (view: DecisionView, order: Order): number => {
-  const { accountId, symbol, side, positionSide } = order;
-  const exposure = view.exposure(accountId, symbol);
-  const takenUnits = sideOf(bookOf(exposure, positionSide), side).reducingUnits;
-  const leftUnits = BigInt(closableUnits(exposure, side, positionSide)) - takenUnits;
-  const left = leftUnits > 0n ? Number(leftUnits) : 0;
-  return order.closePosition ? left : Math.min(left, order.quantityUnits);
 };

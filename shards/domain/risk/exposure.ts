@@ -92,7 +92,8 @@ export const reducesOnly = (
 const counts = (order: Order | undefined): order is Order =>
   order !== undefined && isOpen(order.status) && order.status !== "PENDING";
 
-const remainingUnits = ({ quantityUnits, executedUnits, amendment }: Order): number =>
+/** What may still trade, an amendment that waits included. */
+export const remainingUnits = ({ quantityUnits, executedUnits, amendment }: Order): number =>
   (amendment === null ? quantityUnits : Math.max(quantityUnits, amendment.quantityUnits)) -
   executedUnits;
 
