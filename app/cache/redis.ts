@@ -13,6 +13,8 @@ export interface RedisParts {
   readonly url: string;
   readonly logger: Logger;
   readonly registry: Registry;
+  /** For those whom nobody waits for; {@link COMMAND_MS_MAX} unless told. */
+  readonly commandMsMax?: number;
 }
 
 /** For the files beside; others only hand it on. */
@@ -37,7 +39,12 @@ const RETRY_MS_MAX = 1000;
  * Returns at once; the connection comes up by itself. Counts it in `sluice_redis_up`. Throws
  * {@link UsageError} when the URL is none.
  */
-export const openRedis = ({ url, logger, registry }: RedisParts): RedisConnection => {
+export const openRedis = ({
+  url,
+  logger,
+  registry,
+  commandMsMax = COMMAND_MS_MAX,
+}: RedisParts): RedisConnection => {
   const address = addressOf(url);
   const client = new Redis({
     ...address,
@@ -45,9 +52,9 @@ export const openRedis = ({ url, logger, registry }: RedisParts): RedisConnectio
     autoResendUnfulfilledCommands: false,
     // A lost connection fails what was sent, at once.
     maxRetriesPerRequest: 0,
-    commandTimeout: COMMAND_MS_MAX,
-    socketTimeout: COMMAND_MS_MAX,
-    disconnectTimeout: COMMAND_MS_MAX,
+    commandTimeout: commandMsMax,
+    socketTimeout: commandMsMax,
+    disconnectTimeout: commandMsMax,
     connectTimeout: CONNECT_MS_MAX,
     retryStrategy: (attempt) =>
       Math.min(RETRY_MS_MIN * 2 ** Math.min(attempt - 1, 10), RETRY_MS_MAX),

@@ -5,9 +5,17 @@ import { createRegistry } from "../../../shards/process/metrics.ts";
 import { openRedis } from "../../cache/redis.ts";
 import type { RedisFacts } from "../facts.ts";
 
+/** More than an api gives it: a busy machine is no Redis that is away. */
+const COMMAND_MS_MAX = 1000;
+
 /** Waits for the first attempt only. */
 export const gatherRedis = async (url: string, logger: Logger): Promise<RedisFacts> => {
-  const connection = openRedis({ url, logger, registry: createRegistry({}) });
+  const connection = openRedis({
+    url,
+    logger,
+    registry: createRegistry({}),
+    commandMsMax: COMMAND_MS_MAX,
+  });
   try {
     await firstAttempt(connection);
     const askedAt = systemClock.now();
