@@ -2,9 +2,9 @@
  * `bun run bench [name]`: every benchmark, or one. Each prints two headline numbers, then tables,
  * and keeps everything as JSON in `bench/results/`. See README.md for what is measured and how.
  */
-import { resolve } from "node:path";
+import { dirname, relative, resolve } from "node:path";
 import { Command, InvalidArgumentError, Option } from "commander";
-import { EXIT, UsageError } from "../shards/process/failure.ts";
+import { EXIT, reasonOf, UsageError } from "../shards/process/failure.ts";
 import { benchGroupCommit } from "./group-commit/group-commit.ts";
 import { type OrderEntryOptions, PARTS, type Part } from "./order-entry/options.ts";
 import { benchOrderEntry } from "./order-entry/order-entry.ts";
@@ -12,13 +12,16 @@ import type { OutcomesOptions } from "./outcomes/options.ts";
 import { benchOutcomes } from "./outcomes/outcomes.ts";
 import { type ReplicationOptions, STEPS, type Step } from "./replication/options.ts";
 import { benchReplication } from "./replication/replication.ts";
-import { benchRetention } from "./retention/retention.ts";
+import { newestFolder } from "./report/saved.ts";
+import { writeReport } from "./report/write.ts";
+import { benchRetention, type RetentionOptions } from "./retention/retention.ts";
 import type { RiskOptions } from "./risk/options.ts";
 import { benchRisk } from "./risk/risk.ts";
 import type { StartOptions } from "./start/options.ts";
 import { benchStart } from "./start/start.ts";
 import type { BenchOptions } from "./support/options.ts";
 import { type BenchReport, printReport, saveReport } from "./support/report.ts";
+import { servicesAreHere, WITHOUT_SERVICES } from "./support/services.ts";
 import type { ProcessName } from "./system/system.ts";
 
 interface Flags {
@@ -80,7 +83,16 @@ const perform = async (flags: Flags, bench: () => Promise<BenchReport>): Promise
   const startedAt = new Date();
   const report = await bench();
   printReport(report);
-  if (flags.save) console.log(`\n  ${saveReport(report, startedAt)}`);
+  if (!flags.save) return;
+  const about = program.commands.find((one) => one.name() === report.name)?.description() ?? "";
+  const file = saveReport(report, { startedAt, about, quick: flags.quick });
+  console.log(`\n  ${relative(".", file)}`);
+  await writePage(dirname(file));
+};
+
+const writePage = async (folder: string): Promise<void> => {
+  const { page, drawings } = await writeReport(folder);
+  for (const file of [page, ...drawings]) console.log(`  ${relative(".", file)}`);
 };
 
 interface OrderEntryFlags extends Flags {
@@ -154,6 +166,15 @@ const riskOptions = (flags: RiskFlags): RiskOptions => ({
   cpuProf: profiled(flags),
 });
 
+interface RetentionFlags extends Flags {
+  readonly orders?: number;
+}
+
+const retentionOptions = (flags: RetentionFlags): RetentionOptions => ({
+  ...common(flags),
+  orders: flags.orders ?? (flags.quick ? 200_000 : 5_000_000),
+});
+
 const program = new Command("bench").description("what Sluice does, against what it could do");
 
 define(program, "order-entry", "durable acks a second against a bare echo; p99 at half rate")
@@ -209,19 +230,55 @@ define(program, "risk", "the rate with margin against none; decide, grants, brac
 
 define(program, "retention", "the size of a shard's file while 5,000,000 orders come and go")
   .option("--orders <count>", "orders (5,000,000)", positive)
-  .action((flags: Flags & { readonly orders?: number }) => {
-    const orders = flags.orders ?? (flags.quick ? 500_000 : 5_000_000);
-    return perform(flags, () => benchRetention({ ...common(flags), orders }));
-  });
+  .action((flags: RetentionFlags) => perform(flags, () => benchRetention(retentionOptions(flags))));
 
+program
+  .command("report")
+  .description("makes the page of a folder of results again")
+  .argument("[folder]", "a folder of bench/results (the newest)")
+  .action((folder?: string) => writePage(folder === undefined ? newestFolder() : resolve(folder)));
+
+interface Entry {
+  readonly name: string;
+  readonly bench: () => Promise<BenchReport>;
+  /** A broker and a MySQL of its own: without those programs a quick look leaves it out. */
+  readonly onServices?: boolean;
+}
+
+const everything = (flags: Flags): readonly Entry[] => [
+  {
+    name: "order-entry",
+    bench: () => benchOrderEntry(orderEntryOptions({ ...flags, latency: true })),
+  },
+  { name: "group-commit", bench: () => benchGroupCommit(common(flags)) },
+  { name: "risk", bench: () => benchRisk(riskOptions(flags)) },
+  {
+    name: "replication",
+    bench: () => benchReplication(replicationOptions(flags)),
+    onServices: true,
+  },
+  { name: "outcomes", bench: () => benchOutcomes(outcomesOptions(flags)) },
+  { name: "retention", bench: () => benchRetention(retentionOptions(flags)) },
+  { name: "start", bench: () => benchStart(startOptions(flags)) },
+];
+
+/** One that cannot run keeps no other from running; the exit code says so at the end. */
 define(program, "all", "every benchmark, one after the other", { isDefault: true }).action(
   async (flags: Flags) => {
-    await perform(flags, () => benchOrderEntry(orderEntryOptions({ ...flags, latency: true })));
-    await perform(flags, () => benchGroupCommit(common(flags)));
-    await perform(flags, () => benchRisk(riskOptions(flags)));
-    await perform(flags, () => benchReplication(replicationOptions(flags)));
-    await perform(flags, () => benchOutcomes(outcomesOptions(flags)));
-    await perform(flags, () => benchStart(startOptions(flags)));
+    const failed: string[] = [];
+    for (const { name, bench, onServices } of everything(flags)) {
+      if (flags.quick && onServices === true && !servicesAreHere()) {
+        console.log(`\n${name}\n  left out: ${WITHOUT_SERVICES}`);
+        continue;
+      }
+      try {
+        await perform(flags, bench);
+      } catch (error) {
+        console.error(`\n${name} did not come to its end: ${reasonOf(error)}`);
+        failed.push(name);
+      }
+    }
+    if (failed.length > 0) throw new UsageError(`no numbers of: ${failed.join(", ")}`);
   },
 );
 
