@@ -8,6 +8,7 @@ import { rmSync } from "node:fs";
 import { join } from "node:path";
 import { shardSettingsSchema } from "../../shards/config.ts";
 import { Checkpointer } from "../../shards/store/checkpointer.ts";
+import type { Chart, Series } from "../support/chart.ts";
 import { type BenchOptions, say } from "../support/options.ts";
 import { type BenchReport, fixed, type Headline, whole } from "../support/report.ts";
 import { median } from "../support/statistics.ts";
@@ -171,12 +172,36 @@ const runRaw = async (
   }
 };
 
+type Read = (run: Run) => number;
+
+const rateChart = (of: (one: Case, read: Read) => number): Chart => {
+  const line = (sync: Sync, name: string, read: Read): Series => ({
+    name: `${name}, ${sync}`,
+    points: BATCH_SIZES.map((batch) => [batch, of({ batch, sync }, read)]),
+  });
+  return {
+    id: "rate",
+    title: "What a bigger batch buys",
+    caption:
+      "Orders a second by the orders that share one transaction: the whole writer, and the same " +
+      "rows written with prepared inserts alone.",
+    kind: "lines",
+    x: { label: "orders a transaction", scale: "log" },
+    y: { label: "rate", unit: "orders/s", scale: "log" },
+    series: SYNCS.flatMap((sync) => [
+      line(sync, "writer", ({ writerPerSecond }) => writerPerSecond),
+      line(sync, "raw inserts", ({ rawPerSecond }) => rawPerSecond),
+    ]),
+    isMain: true,
+  };
+};
+
 const report = (
   options: BenchOptions,
   cases: readonly Case[],
   runs: readonly Run[],
 ): BenchReport => {
-  const of = ({ batch, sync }: Case, read: (run: Run) => number): number =>
+  const of = ({ batch, sync }: Case, read: Read): number =>
     median(runs.filter((run) => run.batch === batch && run.sync === sync).map(read));
   const headline = (sync: Sync): Headline => {
     const one: Case = { batch: HEADLINE_BATCH, sync };
@@ -207,6 +232,7 @@ const report = (
         ]),
       },
     ],
+    charts: [rateChart(of)],
     conditions: {
       rounds: options.rounds,
       quick: options.quick,

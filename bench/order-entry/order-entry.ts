@@ -13,6 +13,7 @@ import { median } from "../support/statistics.ts";
 import { withWorkFolder } from "../support/work-folder.ts";
 import { startEcho } from "../system/echo.ts";
 import { BENCH_SETTINGS } from "../system/system.ts";
+import { orderEntryCharts } from "./charts.ts";
 import { type LatencyRound, latencyTable, measureCeiling, measureLatency } from "./latency.ts";
 import { type OrderEntryOptions, PART_NAMES, PARTS, type Part, RATE_TARGETS } from "./options.ts";
 import { type Bench, measureRate, type RateRound } from "./rate.ts";
@@ -67,6 +68,7 @@ const report = (bench: Bench, found: Found): BenchReport => {
       cpuTable(rates),
       ...(latencies.length === 0 ? [] : [latencyTable(latencies)]),
     ],
+    charts: orderEntryCharts(rates, latencies),
     conditions: conditionsOf(bench, found),
     warnings: warningsOf(bench, found),
     runs: [...rates.hot, ...rates.replicated, ...latencies.flat()],

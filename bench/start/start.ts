@@ -1,4 +1,5 @@
 /** How soon a shard serves again, and whether its memory stays what it is. */
+import type { Chart } from "../support/chart.ts";
 import { type BenchReport, fixed, type Headline, type Table, whole } from "../support/report.ts";
 import { median } from "../support/statistics.ts";
 import { withWorkFolder } from "../support/work-folder.ts";
@@ -35,6 +36,7 @@ const report = (
   name: "start",
   headlines: [servingHeadline(options, serving), memoryHeadline(options, memory)],
   tables: [servingTable(serving), memoryTable(memory)],
+  charts: [memoryChart(memory)],
   conditions: {
     storedOrders: options.storedOrders,
     memoryOrders: options.memoryOrders,
@@ -89,6 +91,18 @@ const servingTable = (serving: readonly Serving[]): Table => ({
       0,
     ),
   ]),
+});
+
+const memoryChart = ({ samples }: Memory): Chart => ({
+  id: "memory",
+  title: "Memory of a shard's process while orders come and go",
+  caption: `Resident set, relay included; at most ${whole(OPEN_ORDERS)} orders are open at a time.`,
+  kind: "lines",
+  x: { label: "orders placed" },
+  y: { label: "resident", unit: "MiB" },
+  series: [
+    { name: "resident", points: samples.map(({ orders, residentMiB }) => [orders, residentMiB]) },
+  ],
 });
 
 const ROWS = 10;
