@@ -23,6 +23,8 @@ import type { BenchOptions } from "./support/options.ts";
 import { type BenchReport, printReport, saveReport } from "./support/report.ts";
 import { servicesAreHere, WITHOUT_SERVICES } from "./support/services.ts";
 import type { ProcessName } from "./system/system.ts";
+import type { VersusOptions } from "./versus/options.ts";
+import { benchVersus } from "./versus/versus.ts";
 
 interface Flags {
   readonly rounds?: number;
@@ -175,6 +177,17 @@ const retentionOptions = (flags: RetentionFlags): RetentionOptions => ({
   orders: flags.orders ?? (flags.quick ? 200_000 : 5_000_000),
 });
 
+interface VersusFlags extends Flags {
+  readonly accounts?: number;
+}
+
+const versusOptions = (flags: VersusFlags): VersusOptions => ({
+  ...common(flags),
+  rounds: flags.rounds ?? (flags.quick ? 1 : 3),
+  seconds: flags.seconds ?? (flags.quick ? 2 : 10),
+  accounts: flags.accounts ?? (flags.quick ? 500 : 10_000),
+});
+
 const program = new Command("bench").description("what Sluice does, against what it could do");
 
 define(program, "order-entry", "durable acks a second against a bare echo; p99 at half rate")
@@ -231,6 +244,10 @@ define(program, "risk", "the rate with margin against none; decide, grants, brac
 define(program, "retention", "the size of a shard's file while 5,000,000 orders come and go")
   .option("--orders <count>", "orders (5,000,000)", positive)
   .action((flags: RetentionFlags) => perform(flags, () => benchRetention(retentionOptions(flags))));
+
+define(program, "versus", "the predecessor, rebuilt, and Sluice: one scenario, the same services")
+  .option("--accounts <count>", "accounts that trade (10,000)", positive)
+  .action((flags: VersusFlags) => perform(flags, () => benchVersus(versusOptions(flags))));
 
 program
   .command("report")

@@ -1,7 +1,7 @@
 /** Starts the open-loop generator of `open-loop-main.ts` in a process of its own. */
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
-import type { Latency } from "../support/statistics.ts";
+import type { Latency, LatencyWithP95 } from "../support/statistics.ts";
 import { resultIn, runTool } from "../system/child.ts";
 import type { RequestTemplate } from "./orders.ts";
 
@@ -30,7 +30,7 @@ export interface OpenLoopResult {
   /** Closed connections, and answers that never came. */
   readonly lost: number;
   /** From the time a request was due to its answer. */
-  readonly latencyMs: Latency;
+  readonly latencyMs: LatencyWithP95;
   /** The same by the templates' groups, where they have any. */
   readonly groups: Readonly<Record<string, GroupLatency>>;
   /** From the time it was due to its write, on a connection that was idle: the generator's own. */
