@@ -185,6 +185,7 @@ const versusOptions = (flags: VersusFlags): VersusOptions => ({
   ...common(flags),
   rounds: flags.rounds ?? (flags.quick ? 1 : 3),
   seconds: flags.seconds ?? (flags.quick ? 2 : 10),
+  warmUpSeconds: flags.warmUp ?? (flags.quick ? 2 : 10),
   accounts: flags.accounts ?? (flags.quick ? 500 : 10_000),
 });
 

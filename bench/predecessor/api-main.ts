@@ -1,6 +1,7 @@
 /**
  * The rebuilt predecessor's api: each order asks Redis and MySQL what it has to know, is inserted,
- * and is sent to the topic before its answer. Serves `POST /v1/orders` and `GET /profile`.
+ * and is sent to the topic before its answer. Serves `POST /v1/orders`, and for
+ * the benchmark `GET /profile` and `POST /fill-caches`.
  */
 import { Redis } from "ioredis";
 import { Kafka, logLevel, type Producer } from "kafkajs";
@@ -104,6 +105,12 @@ const server = Bun.serve({
   port: 0,
   routes: {
     "/v1/orders": { POST: answerTo },
+    "/fill-caches": {
+      POST: async () => {
+        await reference.fill();
+        return new Response();
+      },
+    },
     "/profile": { GET: (request) => profile(request.url) },
   },
 });

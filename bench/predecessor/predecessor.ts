@@ -52,6 +52,8 @@ export interface Predecessor {
   /** The same, and its stages begin anew. */
   takeProfile(): Promise<ApiProfile>;
   consumerProfile(): Promise<ConsumerProfile>;
+  /** Redis has every account and instrument, as after some time of trading. */
+  fillCaches(): Promise<void>;
   stop(): Promise<void>;
 }
 
@@ -92,15 +94,21 @@ const asPredecessor = (api: Child, consumers: Child): Predecessor => ({
   apiProfile: async () => (await profileOf(api, "")) as ApiProfile,
   takeProfile: async () => (await profileOf(api, "?reset")) as ApiProfile,
   consumerProfile: async () => (await profileOf(consumers, "")) as ConsumerProfile,
+  fillCaches: async () => {
+    await ask(api, "/fill-caches", "POST");
+  },
   stop: async () => {
     await Promise.all([api.kill(), consumers.kill()]);
   },
 });
 
-const profileOf = async ({ port, name }: Child, query: string): Promise<unknown> => {
-  const answer = await fetch(`http://127.0.0.1:${port}/profile${query}`);
-  if (!answer.ok) throw new Error(`the profile of ${name}: ${answer.status}`);
-  return answer.json();
+const profileOf = async (child: Child, query: string): Promise<unknown> =>
+  (await ask(child, `/profile${query}`, "GET")).json();
+
+const ask = async (child: Child, path: string, method: "GET" | "POST"): Promise<Response> => {
+  const answer = await fetch(`http://127.0.0.1:${child.port}${path}`, { method });
+  if (!answer.ok) throw new Error(`${child.name} answers ${answer.status} to ${method} ${path}`);
+  return answer;
 };
 
 const createTopic = async (

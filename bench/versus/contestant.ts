@@ -28,6 +28,8 @@ export interface Contestant {
   readonly processes: readonly Child[];
   /** Orders of the scenario sent so far: the next run goes on with the next one. */
   sent: number;
+  /** What a system that has been trading for a while has in its caches. */
+  fillCaches(): Promise<void>;
   progress(): Promise<Progress>;
   /** Waits until nothing is under way and everything has reached its end. */
   untilQuiet(): Promise<void>;
@@ -88,6 +90,7 @@ export const startOurs = async (ground: Ground): Promise<Contestant> => {
     databaseUrl: url,
     processes: cluster.processes,
     sent: 0,
+    fillCaches: async () => {},
     progress: () => progressOf(cluster),
     untilQuiet: () => cluster.untilQuiet(),
     takeStages: async () => [],
@@ -151,6 +154,7 @@ export const startRebuilt = async (ground: Ground, variant: Variant): Promise<Co
     databaseUrl: url,
     processes: predecessor.processes,
     sent: 0,
+    fillCaches: () => predecessor.fillCaches(),
     progress: () => rebuiltProgress(predecessor),
     untilQuiet: () => untilRebuiltQuiet(predecessor),
     takeStages: async () => (await predecessor.takeProfile()).stages,

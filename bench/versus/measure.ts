@@ -38,6 +38,7 @@ const measured = async (
   work: () => Promise<Load>,
 ): Promise<Run> => {
   await contestant.untilQuiet();
+  await contestant.fillCaches();
   await contestant.takeStages();
   const statementsBefore = await contestant.statements();
   const before = await contestant.progress();

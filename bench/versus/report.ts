@@ -166,6 +166,7 @@ const resultTable = (found: Found, users: number): Table => ({
     "success",
     "median ms",
     "P95 ms",
+    "carried on",
     "× best rebuilt",
   ],
   rows: [
@@ -176,6 +177,7 @@ const resultTable = (found: Found, users: number): Table => ({
       percent(row.success),
       row.medianMs,
       row.p95Ms,
+      "-",
       "-",
     ]),
     ...(["wrk", "k6"] as const).flatMap((generator) => {
@@ -204,6 +206,7 @@ const resultRow = (runs: readonly Run[], rebuilt: number): (string | number)[] =
       medianOf(runs, ({ load }) => load.latencyMs.p95),
       1,
     ),
+    `${fixed(100 * medianOf(runs, ({ doneShare }) => doneShare), 0)} %`,
     fixed(perSecond / rebuilt, 1),
   ];
 };
@@ -334,11 +337,14 @@ const conditionsOf = ({ options }: Ground) => ({
   program: options.binary ?? "bun app/main.ts",
   success: "answered 201 and found in MySQL with the right content and children, of all requests",
   rate: "accepted orders a second; Sluice's times the share that MySQL had when the load ended",
+  carriedOn: "share of what was accepted that the applier, or the consumers, had done by then",
   services:
     "one Kafka broker (acks all, no fsync per record), MySQL (every commit synced) and Redis on " +
     "this machine, the same for all, who run all the time; one of them is under load, in turns",
   sluice: "api, three shards, applier, ten partitions, risk margin, venue external, ack=local",
-  rebuilt: "one api process, its consumers in another, 20 MySQL connections",
+  rebuilt:
+    "one api process, its consumers in another, 20 MySQL connections; Redis has every account and " +
+    "instrument when a run begins",
   openLoop: "a request is due at its time and is counted from then",
   published: PUBLISHED_MACHINES,
   settings: { ...BENCH_SETTINGS, ...options.settings },
