@@ -5,6 +5,8 @@
 import { dirname, relative, resolve } from "node:path";
 import { Command, InvalidArgumentError, Option } from "commander";
 import { EXIT, reasonOf, UsageError } from "../shards/process/failure.ts";
+import { benchCompare, PAIRS, QUICK_PAIRS } from "./compare/compare.ts";
+import { compareFolders, isResultFolder } from "./compare/folders.ts";
 import { benchGroupCommit } from "./group-commit/group-commit.ts";
 import { type OrderEntryOptions, PARTS, type Part } from "./order-entry/options.ts";
 import { benchOrderEntry } from "./order-entry/order-entry.ts";
@@ -81,15 +83,26 @@ const common = (flags: Flags): BenchOptions => ({
   settings: flags.set,
 });
 
-const perform = async (flags: Flags, bench: () => Promise<BenchReport>): Promise<void> => {
+/** `command` is the benchmark's own where the report is not named as it. */
+const measure = async (
+  flags: Flags,
+  bench: () => Promise<BenchReport>,
+  command?: string,
+): Promise<BenchReport> => {
   const startedAt = new Date();
   const report = await bench();
   printReport(report);
-  if (!flags.save) return;
-  const about = program.commands.find((one) => one.name() === report.name)?.description() ?? "";
+  if (!flags.save) return report;
+  const name = command ?? report.name;
+  const about = program.commands.find((one) => one.name() === name)?.description() ?? "";
   const file = saveReport(report, { startedAt, about, quick: flags.quick });
   console.log(`\n  ${relative(".", file)}`);
   await writePage(dirname(file));
+  return report;
+};
+
+const perform = async (flags: Flags, bench: () => Promise<BenchReport>): Promise<void> => {
+  await measure(flags, bench);
 };
 
 const writePage = async (folder: string): Promise<void> => {
@@ -256,6 +269,48 @@ program
   .argument("[folder]", "a folder of bench/results (the newest)")
   .action((folder?: string) => writePage(folder === undefined ? newestFolder() : resolve(folder)));
 
+interface CompareFlags extends Flags {
+  readonly part: Part;
+}
+
+const compare = async (
+  a: string,
+  b: string,
+  name: string | undefined,
+  flags: CompareFlags,
+): Promise<void> => {
+  if (isResultFolder(a) && isResultFolder(b)) {
+    console.log(`\n${compareFolders(a, b, name).join("\n")}`);
+    return;
+  }
+  if (name !== undefined && name !== "order-entry") {
+    throw new UsageError(
+      `${name} measures this checkout's own code: order-entry compares programs.`,
+    );
+  }
+  const options: OrderEntryOptions = {
+    ...common(flags),
+    rounds: flags.rounds ?? (flags.quick ? QUICK_PAIRS : PAIRS),
+    parts: [flags.part],
+    latency: false,
+    latencyAt: undefined,
+    cpuProf: undefined,
+  };
+  const { headlines } = await measure(
+    flags,
+    () => benchCompare(a, b, options, flags.part),
+    "compare",
+  );
+  if (headlines.some(({ met }) => met === false)) process.exitCode = EXIT.problemFound;
+};
+
+define(program, "compare", "two programs in turns: what of B is slower than A beyond noise")
+  .argument("<A>", "a git revision, `.` for the tree as it is, a program, or a folder of results")
+  .argument("<B>", "the same")
+  .argument("[name]", "a benchmark: order-entry, or any of two folders of results")
+  .addOption(new Option("--part <part>", "of order-entry").choices(PARTS).default("hot"))
+  .action(compare);
+
 interface Entry {
   readonly name: string;
   readonly bench: () => Promise<BenchReport>;
@@ -275,6 +330,7 @@ const everything = (flags: Flags): readonly Entry[] => [
     bench: () => benchReplication(replicationOptions(flags)),
     onServices: true,
   },
+  { name: "versus", bench: () => benchVersus(versusOptions(flags)), onServices: true },
   { name: "outcomes", bench: () => benchOutcomes(outcomesOptions(flags)) },
   { name: "retention", bench: () => benchRetention(retentionOptions(flags)) },
   { name: "start", bench: () => benchStart(startOptions(flags)) },

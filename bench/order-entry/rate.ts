@@ -37,9 +37,12 @@ export interface RateRound {
   readonly catchUpMs: number | null;
 }
 
+/** What a run of orders needs: all but the echo. */
+export type OrdersBench = Omit<Bench, "echo">;
+
 /** A new system each round, so that no round inherits another's open orders and files. */
 export const withSystem = async <T>(
-  bench: Bench,
+  bench: OrdersBench,
   part: Part,
   work: (system: RunningSystem) => Promise<T>,
 ): Promise<T> => {
@@ -87,7 +90,11 @@ export const measureRate = (bench: Bench, part: Part, round: number): Promise<Ra
     };
   });
 
-const load = (bench: Bench, port: number, seconds: number, check: boolean): Promise<Load> =>
+/** One measured run of orders on a new system, with nothing beside it. */
+export const measureOrders = (bench: OrdersBench, part: Part): Promise<OrdersRun> =>
+  withSystem(bench, part, (system) => loadOrders(bench, system, part));
+
+const load = (bench: OrdersBench, port: number, seconds: number, check: boolean): Promise<Load> =>
   runLoad(bench.generator, {
     port,
     connections: bench.options.connections,
@@ -111,7 +118,22 @@ const loadEcho = async (bench: Bench) => {
   return { load: measured, cpuUs };
 };
 
-const loadOrders = async (bench: Bench, system: RunningSystem, part: Part) => {
+export interface OrdersRun {
+  readonly load: Load;
+  /** Why it does not count; empty when it does. */
+  readonly problems: readonly string[];
+  /** Microseconds of CPU time for each answer, by process, the generator's too. */
+  readonly cpuUs: Readonly<Record<string, number>>;
+  readonly batchMean: number;
+  readonly lagRecords: number | null;
+  readonly catchUpMs: number | null;
+}
+
+const loadOrders = async (
+  bench: OrdersBench,
+  system: RunningSystem,
+  part: Part,
+): Promise<OrdersRun> => {
   const { options } = bench;
   const { port, processes } = system;
   const warmUp = await load(bench, port, options.warmUpSeconds, true);

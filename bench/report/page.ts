@@ -89,7 +89,7 @@ const tallyOf = (headlines: readonly Headline[]): string => {
   const count = (met: boolean | null): number => headlines.filter((one) => one.met === met).length;
   return (
     `${count(true)} of ${count(true) + count(false)} targets met` +
-    (count(null) > 0 ? `; ${count(null)} numbers have no target or no valid runs.` : ".")
+    (count(null) > 0 ? `; ${count(null)} without a target or without valid runs.` : ".")
   );
 };
 
@@ -107,8 +107,8 @@ const card = (report: SavedReport, headline: Headline): Html => {
 /** Those that most benchmarks have, where this one has them. */
 const SHORT = [
   ["connections", "connections"],
-  ["rounds", "rounds"],
-  ["seconds", "s each"],
+  ["rounds", "×"],
+  ["seconds", "s a run"],
 ] as const;
 
 const shortConditionsOf = (report: SavedReport): string => {

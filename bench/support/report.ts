@@ -47,7 +47,8 @@ export const printReport = (report: BenchReport): void => {
   console.log(lines.join("\n"));
 };
 
-const renderTable = ({ columns, rows }: Table): string[] => {
+/** The lines of a table, its columns in line. */
+export const renderTable = ({ columns, rows }: Table): string[] => {
   const cells = [columns, ...rows.map((row) => row.map(String))];
   const widths = columns.map((_, i) => Math.max(...cells.map((row) => row[i]?.length ?? 0)));
   return cells.map((row) => {
