@@ -4,15 +4,21 @@ import { say } from "../support/options.ts";
 import { fixed, whole } from "../support/report.ts";
 import type { Contestant, Ground } from "./contestant.ts";
 import { type ClosedLoop, type Load, runClosedLoop, runPaced } from "./load.ts";
+import { PACED_USERS } from "./options.ts";
 import { readStored, type Stored } from "./stored.ts";
 
-/** One run of one system. */
-export interface Run {
-  readonly name: string;
-  readonly isOurs: boolean;
+export interface About {
+  /** From 1; the systems take turns in each. */
+  readonly round: number;
   readonly users: number;
   /** That was offered; null in a closed loop. */
   readonly offeredPerSecond: number | null;
+}
+
+/** One run of one system. */
+export interface Run extends About {
+  readonly name: string;
+  readonly isOurs: boolean;
   readonly load: Load;
   readonly stored: Stored;
   /** Accepted and found in MySQL with the right content, of all requests. */
@@ -34,7 +40,7 @@ export interface Run {
 const measured = async (
   ground: Ground,
   contestant: Contestant,
-  about: { readonly users: number; readonly offeredPerSecond: number | null },
+  about: About,
   work: () => Promise<Load>,
 ): Promise<Run> => {
   await contestant.untilQuiet();
@@ -88,19 +94,20 @@ const measured = async (
 export const measureClosedLoop = (
   ground: Ground,
   contestant: Contestant,
+  round: number,
   loop: ClosedLoop,
 ): Promise<Run> =>
-  measured(ground, contestant, { users: loop.users, offeredPerSecond: null }, () =>
+  measured(ground, contestant, { round, users: loop.users, offeredPerSecond: null }, () =>
     runClosedLoop(targetOf(ground, contestant), loop),
   );
 
 export const measurePaced = (
   ground: Ground,
   contestant: Contestant,
-  users: number,
+  round: number,
   perSecond: number,
 ): Promise<Run> =>
-  measured(ground, contestant, { users, offeredPerSecond: perSecond }, () =>
+  measured(ground, contestant, { round, users: PACED_USERS, offeredPerSecond: perSecond }, () =>
     runPaced(targetOf(ground, contestant), perSecond, ground.options.seconds),
   );
 

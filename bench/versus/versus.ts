@@ -5,16 +5,10 @@ import { say } from "../support/options.ts";
 import type { BenchReport } from "../support/report.ts";
 import { withWorkFolder } from "../support/work-folder.ts";
 import { type Contestant, type Ground, startOurs, startRebuilt } from "./contestant.ts";
+import { bestOf, type Found } from "./found.ts";
 import { measureClosedLoop, measurePaced, type Run, warmUp } from "./measure.ts";
-import {
-  GENERATORS,
-  K6_MISSING,
-  PACED_PER_SECOND,
-  PACED_USERS,
-  USERS,
-  type VersusOptions,
-} from "./options.ts";
-import { bestOf, type Found, reportOf } from "./report.ts";
+import { GENERATORS, K6_MISSING, PACED_PER_SECOND, USERS, type VersusOptions } from "./options.ts";
+import { reportOf } from "./report.ts";
 import { Scenario } from "./scenario.ts";
 import { startServices } from "./services.ts";
 
@@ -85,7 +79,7 @@ const measureAll = async (
       for (const users of quick ? USERS.slice(0, 1) : USERS) {
         const loop = { generator, users, seconds, check: false } as const;
         for (const one of [...rebuilt, ours]) {
-          closed.push(await measureClosedLoop(ground, one, loop));
+          closed.push(await measureClosedLoop(ground, one, round, loop));
         }
       }
     }
@@ -95,8 +89,8 @@ const measureAll = async (
   const paced: Run[] = [];
   for (let round = 1; round <= rounds; round++) {
     const bestRate = Math.round(best.perSecond);
-    oursAtBest.push(await measurePaced(ground, ours, PACED_USERS, bestRate));
-    paced.push(await measurePaced(ground, ours, PACED_USERS, PACED_PER_SECOND));
+    oursAtBest.push(await measurePaced(ground, ours, round, bestRate));
+    paced.push(await measurePaced(ground, ours, round, PACED_PER_SECOND));
   }
   return { closed, best, oursAtBest, paced };
 };
