@@ -3,57 +3,46 @@
  * and keeps everything as JSON in `bench/results/`. See README.md for what is measured and how.
  */
 import { dirname, relative, resolve } from "node:path";
-import { Command, InvalidArgumentError, Option } from "commander";
+import { Command, Option } from "commander";
 import { EXIT, reasonOf, UsageError } from "../shards/process/failure.ts";
-import { benchCompare, PAIRS, QUICK_PAIRS } from "./compare/compare.ts";
+import { benchCompare } from "./compare/compare.ts";
 import { compareFolders, isResultFolder } from "./compare/folders.ts";
+import {
+  type CompareFlags,
+  common,
+  compareOptions,
+  type Flags,
+  type OrderEntryFlags,
+  type OutcomesFlags,
+  orderEntryOptions,
+  outcomesOptions,
+  positive,
+  type ReplicationFlags,
+  type RetentionFlags,
+  type RiskFlags,
+  replicationOptions,
+  retentionOptions,
+  riskOptions,
+  type StartFlags,
+  setting,
+  startOptions,
+  type VersusFlags,
+  versusOptions,
+} from "./flags.ts";
 import { benchGroupCommit } from "./group-commit/group-commit.ts";
-import { type OrderEntryOptions, PARTS, type Part } from "./order-entry/options.ts";
+import { PARTS } from "./order-entry/options.ts";
 import { benchOrderEntry } from "./order-entry/order-entry.ts";
-import type { OutcomesOptions } from "./outcomes/options.ts";
 import { benchOutcomes } from "./outcomes/outcomes.ts";
-import { type ReplicationOptions, STEPS, type Step } from "./replication/options.ts";
+import { STEPS } from "./replication/options.ts";
 import { benchReplication } from "./replication/replication.ts";
 import { newestFolder } from "./report/saved.ts";
 import { writeReport } from "./report/write.ts";
-import { benchRetention, type RetentionOptions } from "./retention/retention.ts";
-import type { RiskOptions } from "./risk/options.ts";
+import { benchRetention } from "./retention/retention.ts";
 import { benchRisk } from "./risk/risk.ts";
-import type { StartOptions } from "./start/options.ts";
 import { benchStart } from "./start/start.ts";
-import type { BenchOptions } from "./support/options.ts";
 import { type BenchReport, printReport, saveReport } from "./support/report.ts";
 import { servicesAreHere, WITHOUT_SERVICES } from "./support/services.ts";
-import type { ProcessName } from "./system/system.ts";
-import type { VersusOptions } from "./versus/options.ts";
 import { benchVersus } from "./versus/versus.ts";
-
-interface Flags {
-  readonly rounds?: number;
-  readonly seconds?: number;
-  readonly warmUp?: number;
-  readonly connections: number;
-  readonly quick: boolean;
-  readonly save: boolean;
-  readonly binary?: string;
-  readonly set: Readonly<Record<string, string>>;
-}
-
-const positive = (text: string): number => {
-  if (/^[1-9]\d{0,8}$/.test(text)) return Number(text);
-  throw new InvalidArgumentError("expected a whole number from 1 up.");
-};
-
-const setting = (
-  text: string,
-  before: Readonly<Record<string, string>>,
-): Readonly<Record<string, string>> => {
-  const [, name, value] = /^(SLUICE_[A-Z0-9_]+)=(.*)$/.exec(text) ?? [];
-  if (name === undefined || value === undefined) {
-    throw new InvalidArgumentError("expected SLUICE_NAME=VALUE.");
-  }
-  return { ...before, [name]: value };
-};
 
 const define = (
   parent: Command,
@@ -72,16 +61,6 @@ const define = (
     .option("--no-save", "print only, write no file")
     .option("--binary <file>", "the compiled program instead of the source")
     .option("--set <SLUICE_X=value>", "a setting for the product, repeatable", setting, {});
-
-const common = (flags: Flags): BenchOptions => ({
-  rounds: flags.rounds ?? (flags.quick ? 1 : 5),
-  seconds: flags.seconds ?? (flags.quick ? 2 : 5),
-  warmUpSeconds: flags.warmUp ?? (flags.quick ? 1 : 3),
-  connections: flags.connections,
-  quick: flags.quick,
-  binary: flags.binary === undefined ? undefined : resolve(flags.binary),
-  settings: flags.set,
-});
 
 /** `command` is the benchmark's own where the report is not named as it. */
 const measure = async (
@@ -109,98 +88,6 @@ const writePage = async (folder: string): Promise<void> => {
   const { page, drawings } = await writeReport(folder);
   for (const file of [page, ...drawings]) console.log(`  ${relative(".", file)}`);
 };
-
-interface OrderEntryFlags extends Flags {
-  readonly part?: Part;
-  readonly latency: boolean;
-  readonly latencyAt?: number;
-  readonly cpuProf?: ProcessName;
-}
-
-const orderEntryOptions = (flags: OrderEntryFlags): OrderEntryOptions => ({
-  ...common(flags),
-  parts: flags.part === undefined ? PARTS : [flags.part],
-  latency: flags.latency,
-  latencyAt: flags.latencyAt,
-  cpuProf: profiled(flags),
-});
-
-const profiled = ({
-  binary,
-  cpuProf,
-}: Pick<OrderEntryFlags, "binary" | "cpuProf">): ProcessName | undefined => {
-  if (binary === undefined || cpuProf === undefined) return cpuProf;
-  throw new UsageError(`--cpu-prof ${cpuProf} needs the source: leave --binary ${binary} out.`);
-};
-
-interface OutcomesFlags extends Flags {
-  readonly outcomes?: number;
-  readonly stallSeconds?: number;
-}
-
-const outcomesOptions = (flags: OutcomesFlags): OutcomesOptions => ({
-  ...common(flags),
-  outcomes: flags.outcomes ?? (flags.quick ? 1_000_000 : 10_000_000),
-  stallSeconds: flags.stallSeconds ?? (flags.quick ? 10 : 300),
-});
-
-interface ReplicationFlags extends Flags {
-  readonly step?: Step;
-  readonly longSeconds?: number;
-  readonly records?: number;
-}
-
-const replicationOptions = (flags: ReplicationFlags): ReplicationOptions => ({
-  ...common(flags),
-  steps: flags.step === undefined ? STEPS : [flags.step],
-  longSeconds: flags.longSeconds ?? (flags.quick ? 5 : 60),
-  records: flags.records ?? (flags.quick ? 20_000 : 300_000),
-});
-
-interface StartFlags extends Flags {
-  readonly stored?: number;
-  readonly memoryOrders?: number;
-}
-
-const startOptions = (flags: StartFlags): StartOptions => ({
-  ...common(flags),
-  storedOrders: flags.stored ?? (flags.quick ? 100_000 : 1_000_000),
-  memoryOrders: flags.memoryOrders ?? (flags.quick ? 100_000 : 2_000_000),
-});
-
-interface RiskFlags extends Flags {
-  readonly accounts?: number;
-  readonly perSecond?: number;
-  readonly cpuProf?: ProcessName;
-}
-
-const riskOptions = (flags: RiskFlags): RiskOptions => ({
-  ...common(flags),
-  accounts: flags.accounts ?? (flags.quick ? 500 : 10_000),
-  perSecond: flags.perSecond ?? (flags.quick ? 200 : 1000),
-  cpuProf: profiled(flags),
-});
-
-interface RetentionFlags extends Flags {
-  readonly orders?: number;
-}
-
-const retentionOptions = (flags: RetentionFlags): RetentionOptions => ({
-  ...common(flags),
-  orders: flags.orders ?? (flags.quick ? 200_000 : 5_000_000),
-});
-
-interface VersusFlags extends Flags {
-  readonly accounts?: number;
-}
-
-const versusOptions = (flags: VersusFlags): VersusOptions => ({
-  ...common(flags),
-  rounds: flags.rounds ?? (flags.quick ? 1 : 3),
-  seconds: flags.seconds ?? (flags.quick ? 2 : 10),
-  warmUpSeconds: flags.warmUp ?? (flags.quick ? 2 : 10),
-  accounts: flags.accounts ?? (flags.quick ? 500 : 10_000),
-});
 
 const program = new Command("bench").description("what Sluice does, against what it could do");
 
@@ -269,10 +156,6 @@ program
   .argument("[folder]", "a folder of bench/results (the newest)")
   .action((folder?: string) => writePage(folder === undefined ? newestFolder() : resolve(folder)));
 
-interface CompareFlags extends Flags {
-  readonly part: Part;
-}
-
 const compare = async (
   a: string,
   b: string,
@@ -288,19 +171,8 @@ const compare = async (
       `${name} measures this checkout's own code: order-entry compares programs.`,
     );
   }
-  const options: OrderEntryOptions = {
-    ...common(flags),
-    rounds: flags.rounds ?? (flags.quick ? QUICK_PAIRS : PAIRS),
-    parts: [flags.part],
-    latency: false,
-    latencyAt: undefined,
-    cpuProf: undefined,
-  };
-  const { headlines } = await measure(
-    flags,
-    () => benchCompare(a, b, options, flags.part),
-    "compare",
-  );
+  const bench = () => benchCompare(a, b, compareOptions(flags), flags.part);
+  const { headlines } = await measure(flags, bench, "compare");
   if (headlines.some(({ met }) => met === false)) process.exitCode = EXIT.problemFound;
 };
 
@@ -352,7 +224,9 @@ define(program, "all", "every benchmark, one after the other", { isDefault: true
         failed.push(name);
       }
     }
-    if (failed.length > 0) throw new UsageError(`no numbers of: ${failed.join(", ")}`);
+    if (failed.length === 0) return;
+    console.error(`\nno numbers of: ${failed.join(", ")}`);
+    process.exitCode = EXIT.problemFound;
   },
 );
 
