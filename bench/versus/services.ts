@@ -22,6 +22,8 @@ export const startServices = async (): Promise<SharedServices> => {
   }
   say("starting a broker, a MySQL and a Redis");
   const own = await OwnServices.start({ kafka: 1, mysql: true, redis: true });
+  const stopNow = (): void => own.stopNow();
+  process.on("exit", stopNow);
   const { kafkaBrokers, mysqlUrl, redisUrl } = own;
   const processes = (await own.status()).flatMap((line) => {
     const [, name, pid] = /^([a-z]+)1? \w+ pid (\d+)/.exec(line) ?? [];
@@ -32,7 +34,10 @@ export const startServices = async (): Promise<SharedServices> => {
     mysqlUrl,
     redisUrl,
     cpuSeconds: () => Object.fromEntries(processes.map(([name, pid]) => [name, cpuSecondsOf(pid)])),
-    stop: () => own.stop(),
+    stop: async () => {
+      process.off("exit", stopNow);
+      await own.stop();
+    },
   };
 };
 
