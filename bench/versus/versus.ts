@@ -45,8 +45,8 @@ const onGround = async (ground: Ground): Promise<BenchReport> => {
   }
 };
 
-/** A quick look takes the newest state only. */
-const variantsOf = ({ options: { quick } }: Ground) => (quick ? VARIANTS.slice(-1) : VARIANTS);
+/** A quick look takes the fastest state only. */
+const variantsOf = ({ options: { quick } }: Ground) => (quick ? VARIANTS.slice(1, 2) : VARIANTS);
 
 /** Of ours, until each account has placed its first order on each shard. Gives what went wrong. */
 const warmAll = async (
