@@ -37,7 +37,7 @@ ${reports.map(({ name }) => html`<li><a href="#${name}">${name}</a></li>`)}
 <section aria-labelledby="glance">
 <h2 id="glance">At a glance</h2>
 <p>${tallyOf(headlines.map(({ headline }) => headline))}</p>
-<ul class="cards">${headlines.map(({ report, headline }) => card(report, headline))}</ul>
+<ul class="cards">${headlines.map(({ report, headline }) => card(headline, sourceOf(report)))}</ul>
 </section>
 ${reports.map(section)}
 </main>
@@ -93,16 +93,20 @@ const tallyOf = (headlines: readonly Headline[]): string => {
   );
 };
 
-const card = (report: SavedReport, headline: Headline): Html => {
+/** With where it comes from where it stands beside those of others. */
+const card = (headline: Headline, source: Html | "" = ""): Html => {
   const { sign, kind } = verdictOf(headline);
   return html`<li class="card ${kind}">
 <div class="value">${headline.value}</div>
 <div>${headline.what}</div>
 <div><span class="verdict">${sign}</span> <span class="soft">${headline.target}</span></div>
-<div class="soft"><a href="#${report.name}">${report.name}</a>, ${shortConditionsOf(report)}</div>
-</li>
+${source}</li>
 `;
 };
+
+const sourceOf = (report: SavedReport): Html =>
+  html`<div class="soft"><a href="#${report.name}">${report.name}</a>, ${shortConditionsOf(report)}</div>
+`;
 
 /** Those that most benchmarks have, where this one has them. */
 const SHORT = [
@@ -125,11 +129,11 @@ const section = (report: SavedReport): Html => {
   const { name, about, headlines, charts = [], tables, warnings, conditions } = report;
   return html`<section aria-labelledby="${name}">
 <h2 id="${name}">${name}</h2>
-${about === undefined ? "" : html`<p>${about}.</p>`}
+${about === undefined ? "" : html`<p>${about.charAt(0).toUpperCase()}${about.slice(1)}.</p>`}
 <p class="soft">${minuteOf(report)}, commit ${commitOf(report)}. ${machineOf(report)}.</p>
 ${isQuick(report) ? html`<p class="warning">A quick look with small numbers: not to be quoted.</p>` : ""}
 ${warnings.map((warning) => html`<p class="warning">${warning}</p>`)}
-<ul class="cards">${headlines.map((headline) => card(report, headline))}</ul>
+<ul class="cards">${headlines.map((headline) => card(headline))}</ul>
 ${charts.map((chart) => figure(name, chart))}
 <h3>Numbers</h3>
 ${tables.map((table, i) => tableOf(table, `${name}, table ${i + 1}`))}
