@@ -80,8 +80,8 @@ export interface OutcomesFlags extends Flags {
 
 export const outcomesOptions = (flags: OutcomesFlags): OutcomesOptions => ({
   ...common(flags),
-  outcomes: flags.outcomes ?? (flags.quick ? 1_000_000 : 10_000_000),
-  stallSeconds: flags.stallSeconds ?? (flags.quick ? 10 : 300),
+  outcomes: flags.outcomes ?? (flags.quick ? 100_000 : 10_000_000),
+  stallSeconds: flags.stallSeconds ?? (flags.quick ? 5 : 300),
 });
 
 export interface ReplicationFlags extends Flags {
@@ -90,9 +90,17 @@ export interface ReplicationFlags extends Flags {
   readonly records?: number;
 }
 
+/** A quick look at all of them would take minutes: the broker is started again in two. */
+const QUICK_STEPS: readonly Step[] = ["sustained", "visible"];
+
+const stepsOf = ({ step, quick }: ReplicationFlags): readonly Step[] => {
+  if (step !== undefined) return [step];
+  return quick ? QUICK_STEPS : STEPS;
+};
+
 export const replicationOptions = (flags: ReplicationFlags): ReplicationOptions => ({
   ...common(flags),
-  steps: flags.step === undefined ? STEPS : [flags.step],
+  steps: stepsOf(flags),
   longSeconds: flags.longSeconds ?? (flags.quick ? 5 : 60),
   records: flags.records ?? (flags.quick ? 20_000 : 300_000),
 });

@@ -40,9 +40,12 @@ import { writeReport } from "./report/write.ts";
 import { benchRetention } from "./retention/retention.ts";
 import { benchRisk } from "./risk/risk.ts";
 import { benchStart } from "./start/start.ts";
+import { describeCommit } from "./support/machine.ts";
 import { type BenchReport, printReport, saveReport } from "./support/report.ts";
 import { servicesAreHere, WITHOUT_SERVICES } from "./support/services.ts";
 import { benchVersus } from "./versus/versus.ts";
+
+const commit = describeCommit();
 
 const define = (
   parent: Command,
@@ -74,7 +77,7 @@ const measure = async (
   if (!flags.save) return report;
   const name = command ?? report.name;
   const about = program.commands.find((one) => one.name() === name)?.description() ?? "";
-  const file = saveReport(report, { startedAt, about, quick: flags.quick });
+  const file = saveReport(report, { startedAt, commit, about, quick: flags.quick });
   console.log(`\n  ${relative(".", file)}`);
   await writePage(dirname(file));
   return report;

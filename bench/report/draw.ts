@@ -39,16 +39,18 @@ const BAR_LABELS_MAX = { wide: 14, narrow: 6 } as const;
 /** Share of the longest bar that a part needs to have its number in it. */
 const PART_LABEL_SHARE = { wide: 0.05, narrow: 0.14 } as const;
 /** A lying bar with what is between it and the next, pixels. */
-const LYING_BAR = 46;
+const LYING_BAR = { wide: 46, narrow: 62 } as const;
 
 /** `prefix` keeps the ids inside apart from those of other drawings on a page. */
 export const drawChart = (chart: Chart, form: Form, prefix: string): string => {
   const { width } = FORMS[form];
   const names = namesOf(chart);
   const legend = legendRows(chart, width);
-  const top = (chart.kind === "stack" ? 12 : 34) + legend * 22;
+  const top = (chart.kind === "stack" ? 12 : 42) + legend * 22;
   const height =
-    chart.kind === "stack" ? top + 56 + names.length * LYING_BAR : FORMS[form].height + legend * 22;
+    chart.kind === "stack"
+      ? top + 56 + names.length * LYING_BAR[form]
+      : FORMS[form].height + legend * 22;
   const drawing = init(null, null, { renderer: "svg", ssr: true, width, height });
   try {
     drawing.setOption({
@@ -115,6 +117,8 @@ const optionOf = (chart: Chart, form: Form, names: readonly string[]): EChartsCo
     xAxis: { ...x, nameLocation: "middle", nameGap: 30, splitLine: { show: false } },
     yAxis: {
       ...valueAxis(chart.y, "y"),
+      // Room for the number on the tallest bar.
+      ...(isLines ? {} : { boundaryGap: [0, "8%"] }),
       nameLocation: "end",
       nameTextStyle: { ...TEXT, align: "left" },
     },
@@ -183,7 +187,12 @@ const stackOption = (chart: Chart, form: Form, names: readonly string[]): EChart
     yAxis: {
       ...nameAxis({ label: "" }, labels),
       inverse: true,
-      axisLabel: { ...TEXT, width: form === "wide" ? 200 : 110, overflow: "break" },
+      axisLabel: {
+        ...TEXT,
+        interval: 0,
+        width: form === "wide" ? 200 : 120,
+        overflow: "break",
+      },
     },
     series: chart.series.map((one) => ({
       name: one.name,

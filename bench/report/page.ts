@@ -110,16 +110,17 @@ const sourceOf = (report: SavedReport): Html =>
 
 /** Those that most benchmarks have, where this one has them. */
 const SHORT = [
-  ["connections", "connections"],
-  ["rounds", "×"],
-  ["seconds", "s a run"],
+  ["connections", (n: number) => `${n} connections`],
+  ["rounds", (n: number) => (n === 1 ? "1 round" : `${n} rounds`)],
+  ["seconds", (n: number) => `${n} s a run`],
 ] as const;
 
 const shortConditionsOf = (report: SavedReport): string => {
   const { conditions } = report;
-  const found = SHORT.filter(([name]) => typeof conditions[name] === "number").map(
-    ([name, unit]) => `${conditions[name]} ${unit}`,
-  );
+  const found = SHORT.flatMap(([name, say]) => {
+    const value = conditions[name];
+    return typeof value === "number" ? [say(value)] : [];
+  });
   const quick = isQuick(report) ? ["a quick look, not to be quoted"] : [];
   const warned = report.warnings.length > 0 ? ["with warnings"] : [];
   return [minuteOf(report), ...found, ...quick, ...warned].join(", ");

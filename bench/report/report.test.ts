@@ -113,10 +113,10 @@ describe("a drawing", () => {
     charts.flatMap((chart) => forms.map((form) => [chart.id, chart.kind, form, chart] as const)),
   )("%s (%s, %s) has its series, its names and a mark for its data", (_, __, form, chart) => {
     const text = textOf(chart, form).join(" ");
-    const words = (name: string): readonly string[] => name.split(" ");
-    for (const { name } of chart.series) {
-      for (const word of words(name)) expect(text).toContain(escaped(word));
-    }
+    const along = chart.series.flatMap(({ points }) => points.map(([x]) => x));
+    const names = along.filter((x) => typeof x === "string");
+    const legend = chart.series.length > 1 ? chart.series.map(({ name }) => name) : [];
+    for (const name of [...names, ...legend]) expect(text).toContain(escaped(name));
     const empty: Chart = {
       ...chart,
       series: chart.series.map(({ name, points }) => ({

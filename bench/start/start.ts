@@ -4,7 +4,7 @@ import { type BenchReport, fixed, type Headline, type Table, whole } from "../su
 import { median } from "../support/statistics.ts";
 import { withWorkFolder } from "../support/work-folder.ts";
 import { BENCH_SETTINGS } from "../system/system.ts";
-import { type Memory, type MemorySample, measureMemory } from "./memory.ts";
+import { MEMORY_SETTINGS, type Memory, type MemorySample, measureMemory } from "./memory.ts";
 import { OPEN_ORDERS, type StartOptions } from "./options.ts";
 import { type Cache, measureServing, type Serving } from "./serving.ts";
 
@@ -48,7 +48,7 @@ const report = (
     cold: "the kernel was asked to drop the shard's files from its cache; the program's stay",
     ended: "each start was ended by SIGKILL, so the next one recovers",
     memory: "shard with relay, applier running; batches of 256 through the shard's own socket",
-    settings: { ...BENCH_SETTINGS, ...options.settings },
+    settings: { ...BENCH_SETTINGS, ...MEMORY_SETTINGS, ...options.settings },
   },
   warnings: [],
   runs: [...serving, memory],

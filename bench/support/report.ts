@@ -2,7 +2,7 @@
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Chart } from "./chart.ts";
-import { type Commit, describeCommit, describeMachine, type Machine, ROOT } from "./machine.ts";
+import { type Commit, describeMachine, type Machine, ROOT } from "./machine.ts";
 
 /** One number that a benchmark is about. */
 export interface Headline {
@@ -67,6 +67,16 @@ export interface SavedReport extends BenchReport, Commit {
   readonly machine: Machine;
 }
 
+/** Where a report comes from. */
+export interface Origin {
+  readonly startedAt: Date;
+  /** When the process started: what is committed meanwhile is not what was measured. */
+  readonly commit: Commit;
+  /** What the benchmark measures, in a sentence. */
+  readonly about: string;
+  readonly quick: boolean;
+}
+
 export const RESULTS = join(ROOT, "bench/results");
 
 /**
@@ -75,9 +85,8 @@ export const RESULTS = join(ROOT, "bench/results");
  */
 export const saveReport = (
   report: BenchReport,
-  { startedAt, about, quick }: { startedAt: Date; about: string; quick: boolean },
+  { startedAt, commit, about, quick }: Origin,
 ): string => {
-  const commit = describeCommit();
   const day = startedAt.toISOString().slice(0, 10);
   const folder = join(RESULTS, `${day}-${commit.commit}${quick ? "-quick" : ""}`);
   mkdirSync(folder, { recursive: true });
