@@ -112,7 +112,7 @@ describe("a drawing", () => {
   test.each(
     charts.flatMap((chart) => forms.map((form) => [chart.id, chart.kind, form, chart] as const)),
   )("%s (%s, %s) has its series, its names and a mark for its data", (_, __, form, chart) => {
-    const text = textOf(chart, form).join(" ");
+    const text = textOf(chart, form).join(" ").replaceAll(/ +/g, " ");
     const along = chart.series.flatMap(({ points }) => points.map(([x]) => x));
     const names = along.filter((x) => typeof x === "string");
     const legend = chart.series.length > 1 ? chart.series.map(({ name }) => name) : [];
