@@ -113,7 +113,7 @@ export interface StartFlags extends Flags {
 export const startOptions = (flags: StartFlags): StartOptions => ({
   ...common(flags),
   storedOrders: flags.stored ?? (flags.quick ? 100_000 : 1_000_000),
-  memoryOrders: flags.memoryOrders ?? (flags.quick ? 100_000 : 2_000_000),
+  memoryOrders: flags.memoryOrders ?? (flags.quick ? 50_000 : 2_000_000),
 });
 
 export interface RiskFlags extends Flags {
@@ -135,7 +135,7 @@ export interface RetentionFlags extends Flags {
 
 export const retentionOptions = (flags: RetentionFlags): RetentionOptions => ({
   ...common(flags),
-  orders: flags.orders ?? (flags.quick ? 200_000 : 5_000_000),
+  orders: flags.orders ?? (flags.quick ? 100_000 : 5_000_000),
 });
 
 export interface VersusFlags extends Flags {

@@ -20,7 +20,7 @@ export const orderEntryCharts = (
   const parts = PARTS.filter((part) => rates[part].length > 0);
   return [
     ...(parts.length > 0 ? [rateChart(rates, parts), cpuChart(rates, parts)] : []),
-    ...(latencies.length > 0 ? [latencyChart(latencies)] : []),
+    ...(latencies.length > 0 ? [latencyChart(latencies), stagesChart(latencies)] : []),
   ];
 };
 
@@ -90,6 +90,28 @@ const latencyChart = (latencies: readonly (readonly LatencyRound[])[]): Chart =>
   }),
   isMain: true,
 });
+
+const stagesChart = (latencies: readonly (readonly LatencyRound[])[]): Chart => {
+  const bars = latencies.flatMap((rounds) => {
+    const one = middleOf(rounds);
+    return one === undefined ? [] : [[one.part, one.stages.meanMs] as const];
+  });
+  const stages = [...new Set(bars.flatMap(([, meanMs]) => Object.keys(meanMs)))];
+  return {
+    id: "stages",
+    title: "Where an order's time goes in the product",
+    caption:
+      "Server-Timing of single orders beside the load of the same round, means. What the order " +
+      "waits for in sockets before the api reads it is in none of them.",
+    kind: "stack",
+    x: { label: "part" },
+    y: { label: "time", unit: "ms" },
+    series: stages.map((name) => ({
+      name,
+      points: bars.map(([part, meanMs]) => [part, meanMs[name] ?? null]),
+    })),
+  };
+};
 
 /** Percentiles of different rounds make no distribution, so one round stands for all. */
 const middleOf = (rounds: readonly LatencyRound[]): LatencyRound | undefined =>

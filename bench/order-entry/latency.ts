@@ -1,12 +1,13 @@
 /** Times at half of the peak rate, by the open-loop generator, against echo and disk. */
 import { type OpenLoopResult, runOpenLoop } from "../load/open-loop.ts";
-import { makeTemplates } from "../load/orders.ts";
+import { type Account, makeTemplates } from "../load/orders.ts";
 import { say } from "../support/options.ts";
 import { fixed, type Table, whole } from "../support/report.ts";
 import { median } from "../support/statistics.ts";
 import { type DiskSync, logBytesOfBatch, measureDiskSync } from "../system/disk-sync.ts";
 import type { Part } from "./options.ts";
 import { type Bench, withSystem } from "./rate.ts";
+import { type Stages, startStageProbe } from "./stages.ts";
 
 export interface LatencyRound {
   readonly part: Part;
@@ -14,6 +15,8 @@ export interface LatencyRound {
   readonly echo: OpenLoopResult;
   readonly orders: OpenLoopResult;
   readonly disk: DiskSync;
+  /** Of single orders beside the load. */
+  readonly stages: Stages;
   readonly batchMean: number;
   /** echo's p99 + 2 × the disk's p99, ms: what the orders' p99 may be. */
   readonly allowedMs: number;
@@ -49,6 +52,7 @@ export const measureLatency = (
   withSystem(bench, part, async (system) => {
     const { options, folder } = bench;
     const { connections, seconds } = options;
+    const [prober] = bench.accounts as readonly [Account, ...Account[]];
     const drive = (port: number, warmUpSeconds: number): Promise<OpenLoopResult> => {
       const templates = makeTemplates(bench.accounts, port);
       return runOpenLoop(
@@ -60,7 +64,10 @@ export const measureLatency = (
     for (let round = 1; round <= options.rounds; round++) {
       const echo = await drive(bench.echo.port, 1);
       const before = await system.shardStatus();
-      const orders = await drive(system.port, round === 1 ? options.warmUpSeconds : 1);
+      const warmUpSeconds = round === 1 ? options.warmUpSeconds : 1;
+      const probe = startStageProbe(system.url, prober, warmUpSeconds);
+      const orders = await drive(system.port, warmUpSeconds);
+      const stages = await probe.stop();
       const after = await system.shardStatus();
       if (part === "replicated") await system.untilCentralHasAll();
       const batches = after.batches - before.batches;
@@ -72,7 +79,7 @@ export const measureLatency = (
       });
       const allowedMs = echo.latencyMs.p99 + 2 * disk.latencyMs.p99;
       const invalid = [...problemsOf("echo", echo), ...problemsOf("orders", orders)];
-      rounds.push({ part, round, echo, orders, disk, batchMean, allowedMs, invalid });
+      rounds.push({ part, round, echo, orders, disk, stages, batchMean, allowedMs, invalid });
       say(
         `${part} ${round}: p99 ${fixed(orders.latencyMs.p99, 1)} ms at ${whole(perSecond)}/s, ` +
           `allowed ${fixed(allowedMs, 1)}`,
