@@ -100,6 +100,8 @@ describe("two folders of results", () => {
       cpSync(fixtures, a, { recursive: true });
       mkdirSync(b);
       const report = JSON.parse(readFileSync(join(a, "order-entry.json"), "utf8"));
+      report.headlines[0].value = "617.25 µs";
+      writeFileSync(join(a, "order-entry.json"), JSON.stringify(report));
       report.headlines[0].value = "1 234.5 µs";
       report.conditions.connections = 50;
       writeFileSync(join(b, "order-entry.json"), JSON.stringify(report));
@@ -117,9 +119,7 @@ describe("two folders of results", () => {
         false,
       ]);
       const lines = compareFolders(a, b);
-      expect(lines[1]).toMatch(
-        /^ {2}order-entry: durable acks .* 0\.\d\d {2}1 234\.5 µs {2}\d+\.\d\d$/,
-      );
+      expect(lines[1]).toMatch(/^ {2}order-entry: \w.* 617\.25 µs {2}1 234\.5 µs {2,}2\.00$/);
       expect(lines.filter((line) => line.includes("group-commit"))).toEqual([]);
       expect(lines).toContain("  ! order-entry, connections: A 200, B 50");
       expect(lines.at(-1)).toBe(`  ! ${NO_PROOF}`);
