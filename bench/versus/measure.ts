@@ -1,5 +1,7 @@
 /** One run on one system, and whether MySQL has what came of it. */
+import { availableParallelism } from "node:os";
 import type { StageSummary } from "../predecessor/profiler.ts";
+import { busySeconds } from "../support/machine.ts";
 import { say } from "../support/options.ts";
 import { fixed, whole } from "../support/report.ts";
 import type { Contestant, Ground } from "./contestant.ts";
@@ -30,6 +32,8 @@ export interface Run extends About {
   readonly catchUpMs: number;
   /** Microseconds of CPU time an order, by process and service, the generator's too. */
   readonly cpuUs: Readonly<Record<string, number>>;
+  /** Of the machine's CPU time, what neither system, services nor generator took; null: not known. */
+  readonly othersShare: number | null;
   /** Only of the rebuilt predecessor. */
   readonly stages: readonly StageSummary[];
   readonly statementsAnOrder: Readonly<Record<string, number>>;
@@ -49,9 +53,15 @@ const measured = async (
   const statementsBefore = await contestant.statements();
   const before = await contestant.progress();
   const cpuBefore = cpuOf(ground, contestant);
+  const busyBefore = busySeconds();
+  const startMs = performance.now();
   const load = await work();
+  const tookSeconds = (performance.now() - startMs) / 1000;
+  const busy = busySeconds() - busyBefore;
   const after = await contestant.progress();
   const cpuAfter = cpuOf(ground, contestant);
+  const cpu = { generator: load.generatorCpuSeconds, ...difference(cpuBefore, cpuAfter) };
+  const own = Object.values(cpu).reduce((sum, seconds) => sum + seconds, 0);
   const quietFrom = performance.now();
   await contestant.untilQuiet();
   const catchUpMs = performance.now() - quietFrom;
@@ -71,10 +81,10 @@ const measured = async (
     perSecond: contestant.isOurs ? load.perSecond * doneShare : load.perSecond,
     doneShare,
     catchUpMs,
-    cpuUs: perOrder(
-      { generator: load.generatorCpuSeconds, ...difference(cpuBefore, cpuAfter) },
-      1e6 / accepted,
-    ),
+    cpuUs: perOrder(cpu, 1e6 / accepted),
+    othersShare: ground.services.isOwn
+      ? Math.max(0, busy - own) / (tookSeconds * availableParallelism())
+      : null,
     stages: await contestant.takeStages(),
     statementsAnOrder: perOrder(
       difference(statementsBefore, await contestant.statements()),

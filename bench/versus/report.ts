@@ -35,6 +35,7 @@ export const reportOf = (
     warnings: [
       PUBLISHED_MACHINES,
       ...warnings,
+      ...sharedWarning(found),
       ...(hasK6 ? [] : [K6_MISSING]),
       ...[...found.closed, ...found.oursAtBest, ...found.paced].flatMap(
         ({ name, load, users, problems }) =>
@@ -43,6 +44,18 @@ export const reportOf = (
     ],
     runs: [...found.closed, ...found.oursAtBest, ...found.paced],
   };
+};
+
+/** Of the machine; systems at rest and the kernel take some. */
+const OTHERS_SHARE_MAX = 0.15;
+
+const sharedWarning = ({ closed }: Found): readonly string[] => {
+  const most = Math.max(...closed.map(({ othersShare }) => othersShare ?? 0));
+  if (most <= OTHERS_SHARE_MAX) return [];
+  return [
+    `other programs took up to ${fixed(100 * most, 0)} % of the machine's CPU time during a run: ` +
+      "nothing here is to be quoted",
+  ];
 };
 
 const timesHeadline = (found: Found, generator: Generator): Headline => {

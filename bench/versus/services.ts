@@ -9,6 +9,8 @@ import { say } from "../support/options.ts";
 import { cpuSecondsOf } from "../system/child.ts";
 
 export interface SharedServices extends Services {
+  /** Started by the benchmark, for nobody else. */
+  readonly isOwn: boolean;
   /** CPU seconds until now by name; empty for services that were there before. */
   cpuSeconds(): Readonly<Record<string, number>>;
   stop(): Promise<void>;
@@ -18,7 +20,7 @@ export const startServices = async (): Promise<SharedServices> => {
   if (SERVICE_VARIABLES.every((name) => process.env[name] !== undefined)) {
     say(`${SERVICE_VARIABLES.join(", ")} are set: these services are used`);
     const services = servicesFromEnvironment();
-    return { ...services, cpuSeconds: () => ({}), stop: async () => {} };
+    return { ...services, isOwn: false, cpuSeconds: () => ({}), stop: async () => {} };
   }
   say("starting a broker, a MySQL and a Redis");
   const own = await OwnServices.start({ kafka: 1, mysql: true, redis: true });
@@ -30,6 +32,7 @@ export const startServices = async (): Promise<SharedServices> => {
     return name === undefined ? [] : [[name, Number(pid)] as const];
   });
   return {
+    isOwn: true,
     kafkaBrokers,
     mysqlUrl,
     redisUrl,

@@ -159,7 +159,7 @@ export const chartsOf = (found: Found): readonly Chart[] => {
     runs.map((one, i) => [names[i] ?? "", medianOf(one, (run) => run.perSecond)] as const);
   return [
     {
-      id: "versus-rate",
+      id: "rate",
       title: "Orders a second against the rebuilt predecessor",
       caption: `${users} users, wrk, both on one machine with the same broker, MySQL and Redis.`,
       kind: "bars",
@@ -169,7 +169,7 @@ export const chartsOf = (found: Found): readonly Chart[] => {
       isMain: true,
     },
     {
-      id: "versus-cpu",
+      id: "cpu",
       title: "Where an order's CPU time goes",
       caption: "Microseconds of CPU time an order at saturation, by process and service.",
       kind: "stack",
