@@ -27,9 +27,8 @@ const ADD_TO_SUMMARY =
 const save = async ({ orderIds, accountId, asset, margin }: SavedOrder): Promise<void> => {
   const now = Date.now();
   const { affectedRows } = await database.update(takeOrders(orderIds.length), [now, ...orderIds]);
-  if (affectedRows > 0) {
-    await database.update(ADD_TO_SUMMARY, [affectedRows, margin, now, accountId, asset]);
-  }
+  if (affectedRows === 0) return;
+  await database.update(ADD_TO_SUMMARY, [affectedRows, margin, now, accountId, asset]);
   records++;
 };
 

@@ -43,7 +43,7 @@ export interface ApiProfile {
 
 /** `GET /profile` of the consumers' process. */
 export interface ConsumerProfile {
-  /** Records dealt with since the start. */
+  /** Dealt with since the start; one that came again after a rebalance counts once. */
   readonly records: number;
   /** Since the start. */
   readonly statements: StatementCounts;
