@@ -1,9 +1,24 @@
 /** What the command line of `run.ts` takes, and what each benchmark is told of it. */
 import { resolve } from "node:path";
 import { InvalidArgumentError } from "commander";
+import type { RiskMode } from "../shards/domain/risk/types.ts";
 import { UsageError } from "../shards/process/failure.ts";
 import { PAIRS, QUICK_PAIRS } from "./compare/compare.ts";
-import { type OrderEntryOptions, PARTS, type Part } from "./order-entry/options.ts";
+import {
+  type Ack,
+  BASE,
+  BATCHES,
+  STEPS as ENTRY_STEPS,
+  type Step as EntryStep,
+  isPossible,
+  type OrderEntryOptions,
+  PARTS,
+  type Part,
+  QUICK_PARTS,
+  type Replication,
+  type Row,
+  rowOf,
+} from "./order-entry/options.ts";
 import type { OutcomesOptions } from "./outcomes/options.ts";
 import { type ReplicationOptions, STEPS, type Step } from "./replication/options.ts";
 import type { RetentionOptions } from "./retention/retention.ts";
@@ -51,19 +66,51 @@ export const common = (flags: Flags): BenchOptions => ({
 });
 
 export interface OrderEntryFlags extends Flags {
-  readonly part?: Part;
-  readonly latency: boolean;
-  readonly latencyAt?: number;
+  readonly part?: readonly Part[];
+  readonly step?: readonly EntryStep[];
+  readonly batch?: string;
+  readonly risk?: RiskMode;
+  readonly replication?: Replication;
+  readonly ack?: Ack;
+  readonly peak?: number;
+  readonly accounts?: number;
   readonly cpuProf?: ProcessName;
 }
 
-export const orderEntryOptions = (flags: OrderEntryFlags): OrderEntryOptions => ({
-  ...common(flags),
-  parts: flags.part === undefined ? PARTS : [flags.part],
-  latency: flags.latency,
-  latencyAt: flags.latencyAt,
-  cpuProf: profiled(flags),
+export const orderEntryOptions = (flags: OrderEntryFlags): OrderEntryOptions => {
+  const base = baseOf(flags);
+  const steps = flags.step ?? ENTRY_STEPS;
+  if (!isPossible(base)) {
+    throw new UsageError(`--ack ${base.ack} needs replication: leave --replication off out.`);
+  }
+  if (base.batch > 1 && steps.some((step) => step !== "closed")) {
+    throw new UsageError(`--batch ${base.batch} is for the closed loop: add --step closed.`);
+  }
+  return {
+    ...common(flags),
+    base,
+    parts: (flags.part ?? (flags.quick ? QUICK_PARTS : PARTS)).filter(
+      (part) => part === "base" || !isSame(rowOf(part, base), base),
+    ),
+    steps,
+    peak: flags.peak,
+    seconds: flags.seconds ?? (flags.quick ? 1 : 5),
+    accounts: flags.accounts ?? (flags.quick ? 200 : 1000),
+    cpuProf: profiled(flags),
+  };
+};
+
+const baseOf = ({ connections, batch, risk, replication, ack }: OrderEntryFlags): Row => ({
+  connections,
+  batch: BATCHES.find((size) => String(size) === batch) ?? BASE.batch,
+  risk: risk ?? BASE.risk,
+  replication: replication ?? BASE.replication,
+  ack: ack ?? BASE.ack,
 });
+
+/** The row changes what the base case was given to be. */
+const isSame = (a: Row, b: Row): boolean =>
+  Object.entries(a).every(([name, value]) => value === b[name as keyof Row]);
 
 const profiled = ({
   binary,
@@ -154,11 +201,7 @@ export interface CompareFlags extends Flags {
   readonly part: Part;
 }
 
-export const compareOptions = (flags: CompareFlags): OrderEntryOptions => ({
-  ...common(flags),
+export const compareOptions = ({ part, ...flags }: CompareFlags): OrderEntryOptions => ({
+  ...orderEntryOptions({ ...flags, part: [part], step: ["closed"] }),
   rounds: flags.rounds ?? (flags.quick ? QUICK_PAIRS : PAIRS),
-  parts: [flags.part],
-  latency: false,
-  latencyAt: undefined,
-  cpuProf: undefined,
 });

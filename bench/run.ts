@@ -4,6 +4,7 @@
  */
 import { dirname, relative, resolve } from "node:path";
 import { Command, Option } from "commander";
+import { RISK_MODES } from "../shards/domain/risk/types.ts";
 import { EXIT, reasonOf, UsageError } from "../shards/process/failure.ts";
 import { benchCompare } from "./compare/compare.ts";
 import { compareFolders, isResultFolder } from "./compare/folders.ts";
@@ -30,7 +31,13 @@ import {
   versusOptions,
 } from "./flags.ts";
 import { benchGroupCommit } from "./group-commit/group-commit.ts";
-import { PARTS } from "./order-entry/options.ts";
+import {
+  ACKS,
+  BATCHES,
+  PARTS,
+  REPLICATIONS,
+  STEPS as STEPS_OF_ENTRY,
+} from "./order-entry/options.ts";
 import { benchOrderEntry } from "./order-entry/order-entry.ts";
 import { benchOutcomes } from "./outcomes/outcomes.ts";
 import { STEPS } from "./replication/options.ts";
@@ -94,14 +101,19 @@ const writePage = async (folder: string): Promise<void> => {
 
 const program = new Command("bench").description("what Sluice does, against what it could do");
 
-define(program, "order-entry", "durable acks a second against a bare echo; p99 at half rate")
-  .addOption(new Option("--part <part>", "only this part").choices(PARTS))
-  .option("--no-latency", "rates only")
-  .option("--latency-at <perSecond>", "times at this rate only, no peak", positive)
+define(program, "order-entry", "durable acks against a bare echo; offered rates; overload")
+  .addOption(new Option("--step <step...>", "only these steps").choices(STEPS_OF_ENTRY))
+  .addOption(new Option("--part <row...>", "only these rows of the closed loop").choices(PARTS))
+  .addOption(new Option("--batch <orders>", "of the base case").choices(BATCHES.map(String)))
+  .addOption(new Option("--risk <mode>", "of the base case").choices(RISK_MODES))
+  .addOption(new Option("--replication <way>", "of the base case").choices(REPLICATIONS))
+  .addOption(new Option("--ack <level>", "of the base case").choices(ACKS))
+  .option("--peak <perSecond>", "taken for the closed loop's", positive)
+  .option("--accounts <count>", "accounts that trade (1,000)", positive)
   .addOption(
     new Option("--cpu-prof <process>", "run it under bun --cpu-prof").choices([
       "api",
-      "shard",
+      "shard1",
       "applier",
     ]),
   )
@@ -183,7 +195,7 @@ define(program, "compare", "two programs in turns: what of B is slower than A be
   .argument("<A>", "a git revision, `.` for the tree as it is, a program, or a folder of results")
   .argument("<B>", "the same")
   .argument("[name]", "a benchmark: order-entry, or any of two folders of results")
-  .addOption(new Option("--part <part>", "of order-entry").choices(PARTS).default("hot"))
+  .addOption(new Option("--part <part>", "of order-entry").choices(PARTS).default("base"))
   .action(compare);
 
 interface Entry {
@@ -196,7 +208,7 @@ interface Entry {
 const everything = (flags: Flags): readonly Entry[] => [
   {
     name: "order-entry",
-    bench: () => benchOrderEntry(orderEntryOptions({ ...flags, latency: true })),
+    bench: () => benchOrderEntry(orderEntryOptions(flags)),
   },
   { name: "group-commit", bench: () => benchGroupCommit(common(flags)) },
   { name: "risk", bench: () => benchRisk(riskOptions(flags)) },

@@ -2,7 +2,7 @@ import { describe, expect, test } from "bun:test";
 import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import type { OrderEntryOptions } from "../order-entry/options.ts";
+import { BASE, type OrderEntryOptions } from "../order-entry/options.ts";
 import type { OrdersRun } from "../order-entry/rate.ts";
 import { type Builds, PAIRS, reportOf } from "./compare.ts";
 import { compareFolders, isResultFolder, NO_PROOF } from "./folders.ts";
@@ -16,9 +16,11 @@ const OPTIONS: OrderEntryOptions = {
   quick: false,
   binary: undefined,
   settings: {},
-  parts: ["hot"],
-  latency: false,
-  latencyAt: undefined,
+  base: BASE,
+  parts: ["base"],
+  steps: ["closed"],
+  peak: undefined,
+  accounts: 1000,
   cpuProf: undefined,
 };
 
@@ -34,6 +36,7 @@ const runOf = (perSecond: number, apiUs: number): OrdersRun => ({
     seconds: 1,
     perSecond,
     refused: 0,
+    shed: 0,
     lost: 0,
     latencyMs: { p50: 1, p90: 2, p99: 3, p999: 4, max: 5 },
     generatorCpuSeconds: 0.1,
@@ -42,6 +45,7 @@ const runOf = (perSecond: number, apiUs: number): OrdersRun => ({
   // The generator is no part of what is compared.
   cpuUs: { generator: perSecond, api: apiUs, shard: 20 },
   batchMean: 50,
+  carriedShare: 1,
   lagRecords: null,
   catchUpMs: null,
 });
@@ -58,7 +62,7 @@ const pairsOf = (times: number, count = PAIRS): readonly Pair[] =>
 
 describe("a comparison of two programs", () => {
   test("names what got slower, and leaves the rest alone", () => {
-    const { headlines, tables, warnings, name } = reportOf(BUILDS, OPTIONS, "hot", pairsOf(0.9));
+    const { headlines, tables, warnings, name } = reportOf(BUILDS, OPTIONS, "base", pairsOf(0.9));
     expect(name).toBe("compare-0123456789-the-tree");
     expect(headlines.map(({ value, met }) => [value, met])).toEqual([
       ["× 0.900", false],
@@ -76,7 +80,7 @@ describe("a comparison of two programs", () => {
   });
 
   test("finds nothing between a program and itself", () => {
-    const { headlines } = reportOf(BUILDS, OPTIONS, "hot", pairsOf(1));
+    const { headlines } = reportOf(BUILDS, OPTIONS, "base", pairsOf(1));
     expect(headlines.map(({ met }) => met)).toEqual([true, true, true]);
   });
 
@@ -84,7 +88,7 @@ describe("a comparison of two programs", () => {
     const pairs = pairsOf(0.9).map((pair, i) =>
       i < 6 ? { ...pair, invalid: ["B: orders: 3 answers were no 201"] } : pair,
     );
-    const { headlines, warnings } = reportOf(BUILDS, OPTIONS, "hot", pairs);
+    const { headlines, warnings } = reportOf(BUILDS, OPTIONS, "base", pairs);
     expect(headlines.map(({ met }) => met)).toEqual([null, null, null]);
     expect(warnings).toContain("pair 1 does not count: B: orders: 3 answers were no 201");
     expect(warnings.at(-1)).toContain("6 pairs cannot tell anything from noise");

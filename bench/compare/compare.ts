@@ -1,8 +1,7 @@
 /** Two programs under the same load in turns, and what of the second is slower beyond noise. */
 import { detectGenerator, GENERATOR_NOTES } from "../load/load.ts";
-import { ACCOUNTS, makeAccounts } from "../load/orders.ts";
-import { type OrderEntryOptions, PART_NAMES, type Part } from "../order-entry/options.ts";
-import type { OrdersBench } from "../order-entry/rate.ts";
+import { makeEntryTraders, type OrdersBench, PATIENT } from "../order-entry/entry-system.ts";
+import { type OrderEntryOptions, PART_NAMES, type Part, rowOf } from "../order-entry/options.ts";
 import type { Chart } from "../support/chart.ts";
 import { say } from "../support/options.ts";
 import { type BenchReport, fixed, type Headline, type Table } from "../support/report.ts";
@@ -16,9 +15,6 @@ import { FALSE_ALARMS_MAX, judge, type PairedFinding, pairsMin } from "./statist
 /** Enough for an interval that leaves out the outermost pair at each end. */
 export const PAIRS = 12;
 export const QUICK_PAIRS = pairsMin(MEASURES.length);
-
-/** A stall must show as time, not as 503 `overloaded`, which would take the pair out. */
-const COMPARE_SETTINGS = { SLUICE_SHARD_INTAKE_WAIT_MAX: "4s" } as const;
 
 export interface Builds {
   readonly a: Build;
@@ -35,16 +31,18 @@ export const benchCompare = (
     const builds = { a: buildOf(askedA), b: buildOf(askedB) };
     const generator = detectGenerator();
     say(GENERATOR_NOTES[generator]);
-    const common = { generator, accounts: await makeAccounts(), folder, profileFolder: folder };
-    const settings = { ...COMPARE_SETTINGS, ...options.settings };
+    const accounts = await makeEntryTraders(folder, options.accounts);
     const benchOf = ({ binary }: Build): OrdersBench => ({
-      ...common,
-      options: { ...options, binary, settings },
+      generator,
+      ...accounts,
+      folder,
+      profileFolder: folder,
+      options: { ...options, binary },
     });
     const benches = { a: benchOf(builds.a), b: benchOf(builds.b) };
     const pairs: Pair[] = [];
     for (let round = 1; round <= options.rounds; round++) {
-      const pair = await measurePair(benches, part, round);
+      const pair = await measurePair(benches, rowOf(part, options.base), round);
       pairs.push(pair);
       const shown = MEASURES.map(({ name, read }) => `${name} × ${fixed(ratioOf(pair, read), 3)}`);
       say(`pair ${round} of ${options.rounds}: ${shown.join(", ")}`);
@@ -147,8 +145,9 @@ const conditionsOf = ({ a, b }: Builds, options: OrderEntryOptions, part: Part) 
   warmUpSeconds: options.warmUpSeconds,
   quick: options.quick,
   programs: "both compiled from their own trees with their own packages; new processes each run",
-  accounts: ACCOUNTS,
-  settings: { ...BENCH_SETTINGS, ...COMPARE_SETTINGS, ...options.settings },
+  accounts: options.accounts,
+  row: rowOf(part, options.base),
+  settings: { ...BENCH_SETTINGS, SLUICE_VENUE: "external", ...PATIENT, ...options.settings },
 });
 
 const warningsOf = (pairs: readonly Pair[], counted: number): readonly string[] => [

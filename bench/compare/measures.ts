@@ -1,7 +1,8 @@
 /** What is compared of one run of order entry on one program. */
 
-import type { Part } from "../order-entry/options.ts";
-import { measureOrders, type OrdersBench, type OrdersRun } from "../order-entry/rate.ts";
+import type { OrdersBench } from "../order-entry/entry-system.ts";
+import type { Row } from "../order-entry/options.ts";
+import { measureOrders, type OrdersRun } from "../order-entry/rate.ts";
 import { fixed, whole } from "../support/report.ts";
 import type { Better } from "./statistics.ts";
 
@@ -48,12 +49,12 @@ export interface Pair {
 /** Who is first changes from pair to pair, so that being second is no handicap. */
 export const measurePair = async (
   benches: { readonly a: OrdersBench; readonly b: OrdersBench },
-  part: Part,
+  row: Row,
   round: number,
 ): Promise<Pair> => {
   const runs: { a?: OrdersRun; b?: OrdersRun } = {};
   const order = round % 2 === 1 ? (["a", "b"] as const) : (["b", "a"] as const);
-  for (const side of order) runs[side] = await measureOrders(benches[side], part);
+  for (const side of order) runs[side] = await measureOrders(benches[side], row);
   const { a, b } = runs as { a: OrdersRun; b: OrdersRun };
   return {
     round,

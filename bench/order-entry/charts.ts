@@ -6,72 +6,129 @@ import {
   latencySeries,
   type Series,
 } from "../support/chart.ts";
+import { whole } from "../support/report.ts";
 import { median } from "../support/statistics.ts";
+import type { BaselineRound } from "./baselines.ts";
+import { KNEE, kneeOf } from "./knee.ts";
 import type { LatencyRound } from "./latency.ts";
-import { PARTS, type Part } from "./options.ts";
 import type { RateRound } from "./rate.ts";
+import { cpuMedians, cpuOfOrders, roundsByPart, STATIONS, singles } from "./rate-tables.ts";
+import type { SweepPoint } from "./sweep.ts";
 
-type Rates = Readonly<Record<Part, readonly RateRound[]>>;
+export interface Drawn {
+  readonly rates: readonly RateRound[];
+  readonly baselines: readonly BaselineRound[];
+  readonly latencies: readonly LatencyRound[];
+  readonly points: readonly SweepPoint[];
+}
 
-export const orderEntryCharts = (
-  rates: Rates,
-  latencies: readonly (readonly LatencyRound[])[],
-): readonly Chart[] => {
-  const parts = PARTS.filter((part) => rates[part].length > 0);
+export const orderEntryCharts = ({
+  rates,
+  baselines,
+  latencies,
+  points,
+}: Drawn): readonly Chart[] => {
+  const middle = middleOf(latencies);
   return [
-    ...(parts.length > 0 ? [rateChart(rates, parts), cpuChart(rates, parts)] : []),
-    ...(latencies.length > 0 ? [latencyChart(latencies), stagesChart(latencies)] : []),
+    ...(rates.length > 0 ? [rateChart(rates, baselines), cpuChart(rates)] : []),
+    ...(points.length > 0 ? [offeredChart(points), lateChart(points)] : []),
+    ...(middle === undefined ? [] : [latencyChart(middle), stagesChart(middle)]),
   ];
 };
 
-const rateChart = (rates: Rates, parts: readonly Part[]): Chart => {
-  const side = (name: "echo" | "orders"): Series => ({
-    name: name === "echo" ? "bare echo" : "durable orders",
-    points: parts.map((part) => [part, median(rates[part].map((round) => round[name].perSecond))]),
-  });
+const rateChart = (rates: readonly RateRound[], baselines: readonly BaselineRound[]): Chart => {
+  const raw = (read: (round: BaselineRound) => number): number => median(baselines.map(read));
   return {
     id: "rate",
-    title: "Durable orders beside a bare echo",
+    title: "Durable orders, each thing changed alone",
     caption:
-      "Answers a second of the same generator, closed loop, medians of the rounds: an echo that " +
-      "stores nothing, and the whole system with each order synced to disk before its answer.",
+      "Orders a second, closed loop, medians of the rounds; every order is synced to disk before " +
+      "its answer. The lines are what the same machine does without storing anything, and what " +
+      "SQLite does alone.",
     kind: "bars",
-    x: { label: "part" },
-    y: { label: "answers", unit: "a second" },
-    series: [side("echo"), side("orders")],
+    x: { label: "row" },
+    y: { label: "orders", unit: "a second" },
+    series: [
+      {
+        name: "durable orders",
+        points: roundsByPart(rates).map(([part, rounds]) => [
+          part,
+          median(rounds.map(({ ordersPerSecond }) => ordersPerSecond)),
+        ]),
+      },
+    ],
+    marks: [
+      { label: "bare echo", at: median(singles(rates).map(({ echo }) => echo.perSecond)) },
+      { label: "raw inserts", at: raw(({ rawInsertsPerSecond }) => rawInsertsPerSecond) },
+    ],
     isMain: true,
   };
 };
 
-const STATIONS = ["generator", "echo", "api", "shard", "applier"] as const;
+const cpuChart = (rates: readonly RateRound[]): Chart => ({
+  id: "cpu",
+  title: "Where the processor's time of an order goes",
+  caption: "CPU time of each process divided by the orders, closed loop, medians of the rounds.",
+  kind: "stack",
+  x: { label: "row" },
+  y: { label: "CPU time an order", unit: "µs" },
+  series: cpuSeries(STATIONS, [
+    ["bare echo", cpuMedians(singles(rates).map(({ echoCpuUs }) => echoCpuUs))],
+    ...roundsByPart(rates).map(([part, rounds]) => [part, cpuOfOrders(rounds)] as const),
+  ]),
+  isMain: true,
+});
 
-const cpuChart = (rates: Rates, parts: readonly Part[]): Chart => {
-  const medians = (rounds: readonly Readonly<Record<string, number>>[]) =>
-    Object.fromEntries(
-      STATIONS.filter((name) => rounds.some((cpu) => name in cpu)).map((name) => [
-        name,
-        median(rounds.map((cpu) => cpu[name] ?? 0)),
-      ]),
-    );
-  return {
-    id: "cpu",
-    title: "Where the processor's time of an order goes",
-    caption: "CPU time of each process divided by the answers, closed loop, medians of the rounds.",
-    kind: "stack",
-    x: { label: "run" },
-    y: { label: "CPU time an answer", unit: "µs" },
-    series: cpuSeries(
-      STATIONS,
-      parts.flatMap((part) => [
-        [`${part}: echo`, medians(rates[part].map(({ echoCpuUs }) => echoCpuUs))] as const,
-        [`${part}: orders`, medians(rates[part].map(({ orderCpuUs }) => orderCpuUs))] as const,
-      ]),
-    ),
-    isMain: true,
-  };
+const OFFERED = { label: "offered", unit: "orders/s" } as const;
+
+const lineOf = (
+  points: readonly SweepPoint[],
+  name: string,
+  read: (point: SweepPoint) => number,
+): Series => ({ name, points: points.map((point) => [point.offered, read(point)]) });
+
+const kneeText = (points: readonly SweepPoint[]): string => {
+  const knee = kneeOf(points);
+  return knee === null ? "No offered rate was kept up with." : `The knee is at ${whole(knee)}/s.`;
 };
 
-const latencyChart = (latencies: readonly (readonly LatencyRound[])[]): Chart => ({
+const offeredChart = (points: readonly SweepPoint[]): Chart => ({
+  id: "offered-rate",
+  title: "What becomes of more and more orders",
+  caption:
+    "Open loop: orders come at their times whatever became of the ones before. Accepted, and " +
+    `answered with a definite 503, by what was offered. ${kneeText(points)}`,
+  kind: "lines",
+  x: OFFERED,
+  y: { label: "answers", unit: "a second" },
+  series: [
+    lineOf(points, "offered", ({ offered }) => offered),
+    lineOf(points, "accepted", ({ accepted }) => accepted),
+    lineOf(points, "shed (503)", ({ shed }) => shed),
+  ],
+  isMain: true,
+});
+
+const lateChart = (points: readonly SweepPoint[]): Chart => ({
+  id: "offered-latency",
+  title: "How late accepted orders are answered",
+  caption:
+    "From due to answered, open loop, by what was offered; cancels are those of other clients " +
+    `beside the orders. ${kneeText(points)}`,
+  kind: "lines",
+  x: OFFERED,
+  y: { label: "time", unit: "ms", scale: "log" },
+  series: [
+    lineOf(points, "p50", ({ p50Ms }) => p50Ms),
+    lineOf(points, "p99", ({ p99Ms }) => p99Ms),
+    lineOf(points, "p99.9", ({ p999Ms }) => p999Ms),
+    lineOf(points, "cancels p99", ({ cancelP99Ms }) => cancelP99Ms),
+  ],
+  marks: [{ label: "most at the knee", at: KNEE.p99MsMax }],
+  isMain: true,
+});
+
+const latencyChart = ({ orders, echo }: LatencyRound): Chart => ({
   id: "latency",
   title: "Time from due to answered, at half of the peak",
   caption:
@@ -79,39 +136,24 @@ const latencyChart = (latencies: readonly (readonly LatencyRound[])[]): Chart =>
     "distribution of the round with the middle p99, orders and the echo at the same rate.",
   kind: "lines",
   ...LATENCY_AXES,
-  series: latencies.flatMap((rounds) => {
-    const one = middleOf(rounds);
-    return one === undefined
-      ? []
-      : [
-          latencySeries(`${one.part}: orders`, one.orders.latencyMs),
-          latencySeries(`${one.part}: echo`, one.echo.latencyMs),
-        ];
-  }),
+  series: [latencySeries("orders", orders.latencyMs), latencySeries("echo", echo.latencyMs)],
   isMain: true,
 });
 
-const stagesChart = (latencies: readonly (readonly LatencyRound[])[]): Chart => {
-  const bars = latencies.flatMap((rounds) => {
-    const one = middleOf(rounds);
-    return one === undefined ? [] : [[one.part, one.stages.meanMs] as const];
-  });
-  const stages = [...new Set(bars.flatMap(([, meanMs]) => Object.keys(meanMs)))];
-  return {
-    id: "stages",
-    title: "Where an order's time goes in the product",
-    caption:
-      "Server-Timing of single orders beside the load of the same round, means. What the order " +
-      "waits for in sockets before the api reads it is in none of them.",
-    kind: "stack",
-    x: { label: "part" },
-    y: { label: "time", unit: "ms" },
-    series: stages.map((name) => ({
-      name,
-      points: bars.map(([part, meanMs]) => [part, meanMs[name] ?? null]),
-    })),
-  };
-};
+const stagesChart = ({ stages: { meanMs } }: LatencyRound): Chart => ({
+  id: "stages",
+  title: "Where an order's time goes in the product",
+  caption:
+    "Server-Timing of single orders beside the load of the same round, means. What the order " +
+    "waits for in sockets before the api reads it is in none of them.",
+  kind: "stack",
+  x: { label: "load" },
+  y: { label: "time", unit: "ms" },
+  series: Object.entries(meanMs).map(([name, ms]) => ({
+    name,
+    points: [["half of the peak", ms]],
+  })),
+});
 
 /** Percentiles of different rounds make no distribution, so one round stands for all. */
 const middleOf = (rounds: readonly LatencyRound[]): LatencyRound | undefined =>

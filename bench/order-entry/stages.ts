@@ -1,5 +1,4 @@
 /** Where an order's time goes in the product, as `Server-Timing` of single orders says it. */
-import { type Account, nextPrefix, ORDERS_PATH } from "../load/orders.ts";
 
 /** Means over the probes, ms by stage, in the order of the header. */
 export interface Stages {
@@ -11,18 +10,16 @@ const PAUSE_MS = 10;
 
 /** Orders beside the load, one after the other, until `stop` is called. */
 export const startStageProbe = (
-  url: string,
-  account: Account,
+  place: (number: number) => Promise<Response>,
   afterSeconds: number,
 ): { stop(): Promise<Stages> } => {
   const sums = new Map<string, number>();
-  const prefix = nextPrefix();
   let probes = 0;
   let isStopped = false;
   const run = async (): Promise<void> => {
     const startMs = performance.now() + afterSeconds * 1000;
     for (let sent = 0; !isStopped; sent++) {
-      const header = await place(url, account, `${prefix}${sent}`);
+      const header = await headerOf(await place(sent));
       if (header !== null && performance.now() > startMs) {
         probes++;
         for (const [stage, ms] of stagesIn(header)) sums.set(stage, (sums.get(stage) ?? 0) + ms);
@@ -43,26 +40,8 @@ export const startStageProbe = (
   };
 };
 
-/** The header of an accepted order; null when it was not accepted. */
-const place = async (
-  url: string,
-  account: Account,
-  clientOrderId: string,
-): Promise<string | null> => {
-  const { token, side, price } = account;
-  const answer = await fetch(`${url}${ORDERS_PATH}`, {
-    method: "POST",
-    headers: { authorization: `Bearer ${token}`, "content-type": "application/json" },
-    body: JSON.stringify({
-      clientOrderId,
-      symbol: "BTCUSDT",
-      side,
-      type: "LIMIT",
-      timeInForce: "GTC",
-      price,
-      quantity: "0.010",
-    }),
-  });
+/** Of an accepted order; null when it was not accepted. Reads the answer to its end. */
+const headerOf = async (answer: Response): Promise<string | null> => {
   await answer.arrayBuffer();
   return answer.status === 201 ? answer.headers.get("server-timing") : null;
 };
