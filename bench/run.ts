@@ -2,51 +2,57 @@
  * `bun run bench [name]`: every benchmark, or one. Each prints two headline numbers, then tables,
  * and keeps everything as JSON in `bench/results/`. See README.md for what is measured and how.
  */
-import { resolve } from "node:path";
-import { Command, InvalidArgumentError, Option } from "commander";
-import { EXIT, UsageError } from "../shards/process/failure.ts";
+import { dirname, relative, resolve } from "node:path";
+import { Command, Option } from "commander";
+import { RISK_MODES } from "../shards/domain/risk/types.ts";
+import { EXIT, reasonOf, UsageError } from "../shards/process/failure.ts";
+import { benchCompare } from "./compare/compare.ts";
+import { compareFolders, isResultFolder } from "./compare/folders.ts";
+import {
+  type CompareFlags,
+  common,
+  compareOptions,
+  type Flags,
+  type OrderEntryFlags,
+  type OutcomesFlags,
+  orderEntryOptions,
+  outcomesOptions,
+  positive,
+  type ReplicationFlags,
+  type RetentionFlags,
+  type RiskFlags,
+  replicationOptions,
+  retentionOptions,
+  riskOptions,
+  type StartFlags,
+  setting,
+  startOptions,
+  type VersusFlags,
+  versusOptions,
+} from "./flags.ts";
 import { benchGroupCommit } from "./group-commit/group-commit.ts";
-import { type OrderEntryOptions, PARTS, type Part } from "./order-entry/options.ts";
+import {
+  ACKS,
+  BATCHES,
+  PARTS,
+  REPLICATIONS,
+  STEPS as STEPS_OF_ENTRY,
+} from "./order-entry/options.ts";
 import { benchOrderEntry } from "./order-entry/order-entry.ts";
-import type { OutcomesOptions } from "./outcomes/options.ts";
 import { benchOutcomes } from "./outcomes/outcomes.ts";
-import { type ReplicationOptions, STEPS, type Step } from "./replication/options.ts";
+import { STEPS } from "./replication/options.ts";
 import { benchReplication } from "./replication/replication.ts";
+import { newestFolder } from "./report/saved.ts";
+import { writeReport } from "./report/write.ts";
 import { benchRetention } from "./retention/retention.ts";
-import type { RiskOptions } from "./risk/options.ts";
 import { benchRisk } from "./risk/risk.ts";
-import type { StartOptions } from "./start/options.ts";
 import { benchStart } from "./start/start.ts";
-import type { BenchOptions } from "./support/options.ts";
+import { describeCommit } from "./support/machine.ts";
 import { type BenchReport, printReport, saveReport } from "./support/report.ts";
-import type { ProcessName } from "./system/system.ts";
+import { servicesAreHere, WITHOUT_SERVICES } from "./support/services.ts";
+import { benchVersus } from "./versus/versus.ts";
 
-interface Flags {
-  readonly rounds?: number;
-  readonly seconds?: number;
-  readonly warmUp?: number;
-  readonly connections: number;
-  readonly quick: boolean;
-  readonly save: boolean;
-  readonly binary?: string;
-  readonly set: Readonly<Record<string, string>>;
-}
-
-const positive = (text: string): number => {
-  if (/^[1-9]\d{0,8}$/.test(text)) return Number(text);
-  throw new InvalidArgumentError("expected a whole number from 1 up.");
-};
-
-const setting = (
-  text: string,
-  before: Readonly<Record<string, string>>,
-): Readonly<Record<string, string>> => {
-  const [, name, value] = /^(SLUICE_[A-Z0-9_]+)=(.*)$/.exec(text) ?? [];
-  if (name === undefined || value === undefined) {
-    throw new InvalidArgumentError("expected SLUICE_NAME=VALUE.");
-  }
-  return { ...before, [name]: value };
-};
+const commit = describeCommit();
 
 const define = (
   parent: Command,
@@ -66,104 +72,48 @@ const define = (
     .option("--binary <file>", "the compiled program instead of the source")
     .option("--set <SLUICE_X=value>", "a setting for the product, repeatable", setting, {});
 
-const common = (flags: Flags): BenchOptions => ({
-  rounds: flags.rounds ?? (flags.quick ? 1 : 5),
-  seconds: flags.seconds ?? (flags.quick ? 2 : 5),
-  warmUpSeconds: flags.warmUp ?? (flags.quick ? 1 : 3),
-  connections: flags.connections,
-  quick: flags.quick,
-  binary: flags.binary === undefined ? undefined : resolve(flags.binary),
-  settings: flags.set,
-});
-
-const perform = async (flags: Flags, bench: () => Promise<BenchReport>): Promise<void> => {
+/** `command` is the benchmark's own where the report is not named as it. */
+const measure = async (
+  flags: Flags,
+  bench: () => Promise<BenchReport>,
+  command?: string,
+): Promise<BenchReport> => {
   const startedAt = new Date();
   const report = await bench();
   printReport(report);
-  if (flags.save) console.log(`\n  ${saveReport(report, startedAt)}`);
+  if (!flags.save) return report;
+  const name = command ?? report.name;
+  const about = program.commands.find((one) => one.name() === name)?.description() ?? "";
+  const file = saveReport(report, { startedAt, commit, about, quick: flags.quick });
+  console.log(`\n  ${relative(".", file)}`);
+  await writePage(dirname(file));
+  return report;
 };
 
-interface OrderEntryFlags extends Flags {
-  readonly part?: Part;
-  readonly latency: boolean;
-  readonly latencyAt?: number;
-  readonly cpuProf?: ProcessName;
-}
-
-const orderEntryOptions = (flags: OrderEntryFlags): OrderEntryOptions => ({
-  ...common(flags),
-  parts: flags.part === undefined ? PARTS : [flags.part],
-  latency: flags.latency,
-  latencyAt: flags.latencyAt,
-  cpuProf: profiled(flags),
-});
-
-const profiled = ({
-  binary,
-  cpuProf,
-}: Pick<OrderEntryFlags, "binary" | "cpuProf">): ProcessName | undefined => {
-  if (binary === undefined || cpuProf === undefined) return cpuProf;
-  throw new UsageError(`--cpu-prof ${cpuProf} needs the source: leave --binary ${binary} out.`);
+const perform = async (flags: Flags, bench: () => Promise<BenchReport>): Promise<void> => {
+  await measure(flags, bench);
 };
 
-interface OutcomesFlags extends Flags {
-  readonly outcomes?: number;
-  readonly stallSeconds?: number;
-}
-
-const outcomesOptions = (flags: OutcomesFlags): OutcomesOptions => ({
-  ...common(flags),
-  outcomes: flags.outcomes ?? (flags.quick ? 1_000_000 : 10_000_000),
-  stallSeconds: flags.stallSeconds ?? (flags.quick ? 10 : 300),
-});
-
-interface ReplicationFlags extends Flags {
-  readonly step?: Step;
-  readonly longSeconds?: number;
-  readonly records?: number;
-}
-
-const replicationOptions = (flags: ReplicationFlags): ReplicationOptions => ({
-  ...common(flags),
-  steps: flags.step === undefined ? STEPS : [flags.step],
-  longSeconds: flags.longSeconds ?? (flags.quick ? 5 : 60),
-  records: flags.records ?? (flags.quick ? 20_000 : 300_000),
-});
-
-interface StartFlags extends Flags {
-  readonly stored?: number;
-  readonly memoryOrders?: number;
-}
-
-const startOptions = (flags: StartFlags): StartOptions => ({
-  ...common(flags),
-  storedOrders: flags.stored ?? (flags.quick ? 100_000 : 1_000_000),
-  memoryOrders: flags.memoryOrders ?? (flags.quick ? 100_000 : 2_000_000),
-});
-
-interface RiskFlags extends Flags {
-  readonly accounts?: number;
-  readonly perSecond?: number;
-  readonly cpuProf?: ProcessName;
-}
-
-const riskOptions = (flags: RiskFlags): RiskOptions => ({
-  ...common(flags),
-  accounts: flags.accounts ?? (flags.quick ? 500 : 10_000),
-  perSecond: flags.perSecond ?? (flags.quick ? 200 : 1000),
-  cpuProf: profiled(flags),
-});
+const writePage = async (folder: string): Promise<void> => {
+  const { page, drawings } = await writeReport(folder);
+  for (const file of [page, ...drawings]) console.log(`  ${relative(".", file)}`);
+};
 
 const program = new Command("bench").description("what Sluice does, against what it could do");
 
-define(program, "order-entry", "durable acks a second against a bare echo; p99 at half rate")
-  .addOption(new Option("--part <part>", "only this part").choices(PARTS))
-  .option("--no-latency", "rates only")
-  .option("--latency-at <perSecond>", "times at this rate only, no peak", positive)
+define(program, "order-entry", "durable acks against a bare echo; offered rates; overload")
+  .addOption(new Option("--step <step...>", "only these steps").choices(STEPS_OF_ENTRY))
+  .addOption(new Option("--part <row...>", "only these rows of the closed loop").choices(PARTS))
+  .addOption(new Option("--batch <orders>", "of the base case").choices(BATCHES.map(String)))
+  .addOption(new Option("--risk <mode>", "of the base case").choices(RISK_MODES))
+  .addOption(new Option("--replication <way>", "of the base case").choices(REPLICATIONS))
+  .addOption(new Option("--ack <level>", "of the base case").choices(ACKS))
+  .option("--peak <perSecond>", "taken for the closed loop's", positive)
+  .option("--accounts <count>", "accounts that trade (1,000)", positive)
   .addOption(
     new Option("--cpu-prof <process>", "run it under bun --cpu-prof").choices([
       "api",
-      "shard",
+      "shard1",
       "applier",
     ]),
   )
@@ -209,19 +159,89 @@ define(program, "risk", "the rate with margin against none; decide, grants, brac
 
 define(program, "retention", "the size of a shard's file while 5,000,000 orders come and go")
   .option("--orders <count>", "orders (5,000,000)", positive)
-  .action((flags: Flags & { readonly orders?: number }) => {
-    const orders = flags.orders ?? (flags.quick ? 500_000 : 5_000_000);
-    return perform(flags, () => benchRetention({ ...common(flags), orders }));
-  });
+  .action((flags: RetentionFlags) => perform(flags, () => benchRetention(retentionOptions(flags))));
 
+define(program, "versus", "the predecessor, rebuilt, and Sluice: one scenario, the same services")
+  .option("--accounts <count>", "accounts that trade (10,000)", positive)
+  .action((flags: VersusFlags) => perform(flags, () => benchVersus(versusOptions(flags))));
+
+program
+  .command("report")
+  .description("makes the page of a folder of results again")
+  .argument("[folder]", "a folder of bench/results (the newest)")
+  .action((folder?: string) => writePage(folder === undefined ? newestFolder() : resolve(folder)));
+
+const compare = async (
+  a: string,
+  b: string,
+  name: string | undefined,
+  flags: CompareFlags,
+): Promise<void> => {
+  if (isResultFolder(a) && isResultFolder(b)) {
+    console.log(`\n${compareFolders(a, b, name).join("\n")}`);
+    return;
+  }
+  if (name !== undefined && name !== "order-entry") {
+    throw new UsageError(
+      `${name} measures this checkout's own code: order-entry compares programs.`,
+    );
+  }
+  const bench = () => benchCompare(a, b, compareOptions(flags), flags.part);
+  const { headlines } = await measure(flags, bench, "compare");
+  if (headlines.some(({ met }) => met === false)) process.exitCode = EXIT.problemFound;
+};
+
+define(program, "compare", "two programs in turns: what of B is slower than A beyond noise")
+  .argument("<A>", "a git revision, `.` for the tree as it is, a program, or a folder of results")
+  .argument("<B>", "the same")
+  .argument("[name]", "a benchmark: order-entry, or any of two folders of results")
+  .addOption(new Option("--part <part>", "of order-entry").choices(PARTS).default("base"))
+  .action(compare);
+
+interface Entry {
+  readonly name: string;
+  readonly bench: () => Promise<BenchReport>;
+  /** A broker and a MySQL of its own: without those programs a quick look leaves it out. */
+  readonly onServices?: boolean;
+}
+
+const everything = (flags: Flags): readonly Entry[] => [
+  {
+    name: "order-entry",
+    bench: () => benchOrderEntry(orderEntryOptions(flags)),
+  },
+  { name: "group-commit", bench: () => benchGroupCommit(common(flags)) },
+  { name: "risk", bench: () => benchRisk(riskOptions(flags)) },
+  {
+    name: "replication",
+    bench: () => benchReplication(replicationOptions(flags)),
+    onServices: true,
+  },
+  { name: "versus", bench: () => benchVersus(versusOptions(flags)), onServices: true },
+  { name: "outcomes", bench: () => benchOutcomes(outcomesOptions(flags)) },
+  { name: "retention", bench: () => benchRetention(retentionOptions(flags)) },
+  { name: "start", bench: () => benchStart(startOptions(flags)) },
+];
+
+/** One that cannot run keeps no other from running; the exit code says so at the end. */
 define(program, "all", "every benchmark, one after the other", { isDefault: true }).action(
   async (flags: Flags) => {
-    await perform(flags, () => benchOrderEntry(orderEntryOptions({ ...flags, latency: true })));
-    await perform(flags, () => benchGroupCommit(common(flags)));
-    await perform(flags, () => benchRisk(riskOptions(flags)));
-    await perform(flags, () => benchReplication(replicationOptions(flags)));
-    await perform(flags, () => benchOutcomes(outcomesOptions(flags)));
-    await perform(flags, () => benchStart(startOptions(flags)));
+    const failed: string[] = [];
+    for (const { name, bench, onServices } of everything(flags)) {
+      if (flags.quick && onServices === true && !servicesAreHere()) {
+        console.log(`\n${name}\n  left out: ${WITHOUT_SERVICES}`);
+        continue;
+      }
+      try {
+        await perform(flags, bench);
+      } catch (error) {
+        console.error(`\n${name} did not come to its end: ${reasonOf(error)}`);
+        failed.push(name);
+      }
+    }
+    if (failed.length === 0) return;
+    console.error(`\nno numbers of: ${failed.join(", ")}`);
+    process.exitCode = EXIT.problemFound;
   },
 );
 

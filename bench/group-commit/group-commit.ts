@@ -3,21 +3,15 @@
  * (decide, render, chain, one transaction a batch), reads back the rows it made, and then writes
  * the same rows into another new file with prepared inserts and nothing else.
  */
-import type { Database } from "bun:sqlite";
-import { rmSync } from "node:fs";
-import { join } from "node:path";
-import { shardSettingsSchema } from "../../shards/config.ts";
-import { Checkpointer } from "../../shards/store/checkpointer.ts";
+import type { Chart, Series } from "../support/chart.ts";
 import { type BenchOptions, say } from "../support/options.ts";
 import { type BenchReport, fixed, type Headline, whole } from "../support/report.ts";
 import { median } from "../support/statistics.ts";
 import { withWorkFolder } from "../support/work-folder.ts";
-import { PlaceCommands } from "../system/commands.ts";
-import { openFile, openWriter } from "../system/writer-in-process.ts";
+import { type Cut, measureInserts, type Sync } from "../system/raw-inserts.ts";
 
 const BATCH_SIZES = [1, 8, 64, 256, 1024] as const;
-const SYNCS = ["FULL", "NORMAL"] as const;
-type Sync = (typeof SYNCS)[number];
+const SYNCS: readonly Sync[] = ["FULL", "NORMAL"];
 
 const HEADLINE_BATCH = 256;
 const RATIO_MIN = 0.6;
@@ -27,9 +21,8 @@ const QUICK_PART = 8;
 /** Not measured: the first batches of a process run uncompiled. */
 const WARM_UP_ORDERS = 50_000;
 
-interface Case {
+interface Case extends Cut {
   readonly batch: (typeof BATCH_SIZES)[number];
-  readonly sync: Sync;
 }
 
 interface Run extends Case {
@@ -58,117 +51,40 @@ export const benchGroupCommit = (options: BenchOptions): Promise<BenchReport> =>
   });
 
 const measure = async (folder: string, one: Case, round: number, orders: number): Promise<Run> => {
-  const { batch, sync } = one;
-  const path = join(folder, "writer.sqlite");
-  const rawPath = join(folder, "raw.sqlite");
-  try {
-    const written = await runWriter(path, one, orders);
-    const rawMs = await runRaw(rawPath, one, written.rows);
-    const perSecond = (ms: number): number => (orders / ms) * 1000;
-    return {
-      round,
-      batch,
-      sync,
-      orders,
-      writerPerSecond: perSecond(written.ms),
-      rawPerSecond: perSecond(rawMs),
-      ratio: rawMs / written.ms,
-    };
-  } finally {
-    for (const file of [path, rawPath]) {
-      for (const suffix of ["", "-wal", "-shm"]) rmSync(`${file}${suffix}`, { force: true });
-    }
-  }
+  const { writerMs, rawMs } = await measureInserts(folder, one, orders);
+  const perSecond = (ms: number): number => (orders / ms) * 1000;
+  return {
+    round,
+    ...one,
+    orders,
+    writerPerSecond: perSecond(writerMs),
+    rawPerSecond: perSecond(rawMs),
+    ratio: rawMs / writerMs,
+  };
 };
 
-type Row = readonly (string | number | null)[];
+type Read = (run: Run) => number;
 
-interface Rows {
-  readonly table: string;
-  /** In commit order; one for each order. */
-  readonly rows: readonly Row[];
-}
-
-const runWriter = async (path: string, { batch, sync }: Case, orders: number) => {
-  const writer = await openWriter({ path, synchronous: sync });
-  const firstCommitSeq = writer.state.commitSeq + 1;
-  const commands = new PlaceCommands(crypto.randomUUID(), "GTC").take(orders);
-  Bun.gc(true);
-  try {
-    const start = performance.now();
-    for (let at = 0; at < orders; at += batch) {
-      await writer.commit(commands.slice(at, at + batch), 201);
-    }
-    const ms = performance.now() - start;
-    return { ms, rows: readRows(writer.database, firstCommitSeq, orders) };
-  } finally {
-    await writer.close();
-  }
-};
-
-/** What each order left behind, in whatever tables have a `commit_seq`. */
-const readRows = (database: Database, firstCommitSeq: number, orders: number): readonly Rows[] => {
-  const tables = database
-    .query(
-      "SELECT m.name FROM sqlite_master m JOIN pragma_table_info(m.name) c " +
-        "WHERE m.type = 'table' AND c.name = 'commit_seq' ORDER BY m.name",
-    )
-    .values()
-    .map(([name]) => String(name));
-  return tables.flatMap((table) => {
-    const rows = database
-      .query(`SELECT * FROM ${table} WHERE commit_seq >= ? ORDER BY commit_seq`)
-      .values(firstCommitSeq) as Row[];
-    // The one row of a table that counts, or an index that is filled later.
-    if (rows.length < orders) return [];
-    return [{ table, rows }];
+const rateChart = (of: (one: Case, read: Read) => number): Chart => {
+  const line = (sync: Sync, name: string, read: Read): Series => ({
+    name: `${name}, ${sync}`,
+    points: BATCH_SIZES.map((batch) => [batch, of({ batch, sync }, read)]),
   });
-};
-
-/** Gives the time of the transactions, ms. */
-const runRaw = async (
-  path: string,
-  { batch, sync }: Case,
-  all: readonly Rows[],
-): Promise<number> => {
-  const settings = shardSettingsSchema.parse({});
-  const { database } = await openFile(path, settings);
-  database.exec(`PRAGMA synchronous = ${sync}`);
-  const checkpointer = new Checkpointer(database, {
-    path,
-    walBytesMax: settings.walMax,
-    onPressure: () => {},
-    onDied: (reason) => {
-      throw new Error(`the checkpoint thread died: ${reason}`);
-    },
-  });
-  const begin = database.prepare("BEGIN IMMEDIATE");
-  const commit = database.prepare("COMMIT");
-  const sequence = database.prepare("UPDATE sequence SET commit_seq = ?");
-  const stream = database.prepare("UPDATE stream SET seq = ? WHERE partition = 0");
-  const inserts = all.map(({ table, rows }) => {
-    const places = rows[0]?.map(() => "?").join(", ");
-    return { rows, insert: database.prepare(`INSERT INTO ${table} VALUES (${places})`) };
-  });
-  const count = all[0]?.rows.length ?? 0;
-  Bun.gc(true);
-  try {
-    const start = performance.now();
-    for (let at = 0; at < count; at += batch) {
-      begin.run();
-      for (const { rows, insert } of inserts) {
-        for (let i = at; i < Math.min(count, at + batch); i++) insert.run(...(rows[i] ?? []));
-      }
-      sequence.run(at);
-      stream.run(at);
-      commit.run();
-      checkpointer.afterBatch();
-    }
-    return performance.now() - start;
-  } finally {
-    void checkpointer.close();
-    database.close();
-  }
+  return {
+    id: "rate",
+    title: "What a bigger batch buys",
+    caption:
+      "Orders a second by the orders that share one transaction: the whole writer, and the same " +
+      "rows written with prepared inserts alone.",
+    kind: "lines",
+    x: { label: "orders a transaction", scale: "log" },
+    y: { label: "rate", unit: "orders/s", scale: "log" },
+    series: SYNCS.flatMap((sync) => [
+      line(sync, "writer", ({ writerPerSecond }) => writerPerSecond),
+      line(sync, "raw inserts", ({ rawPerSecond }) => rawPerSecond),
+    ]),
+    isMain: true,
+  };
 };
 
 const report = (
@@ -176,7 +92,7 @@ const report = (
   cases: readonly Case[],
   runs: readonly Run[],
 ): BenchReport => {
-  const of = ({ batch, sync }: Case, read: (run: Run) => number): number =>
+  const of = ({ batch, sync }: Case, read: Read): number =>
     median(runs.filter((run) => run.batch === batch && run.sync === sync).map(read));
   const headline = (sync: Sync): Headline => {
     const one: Case = { batch: HEADLINE_BATCH, sync };
@@ -207,6 +123,7 @@ const report = (
         ]),
       },
     ],
+    charts: [rateChart(of)],
     conditions: {
       rounds: options.rounds,
       quick: options.quick,

@@ -44,6 +44,7 @@ const raw = {
   refused,
   lost: result.errors + result.timeouts,
   wrong: refused,
+  shed: statusCodeStats["503"]?.count ?? 0,
   p50: latency.p50,
   p90: latency.p90,
   p99: latency.p99,

@@ -29,8 +29,10 @@ export interface Load {
   readonly requests: number;
   readonly seconds: number;
   readonly perSecond: number;
-  /** Answers of status 400 and above, or with `check` all but 201. */
+  /** Answers of status 400 and above, or with `check` all orders whose status is not 201. */
   readonly refused: number;
+  /** Of those, answers of status 503; counted with `check` alone. */
+  readonly shed: number;
   /** Connections and answers that failed or did not come. */
   readonly lost: number;
   /** Closed loop: the wait for a late answer hides others. Not for judging times. */
@@ -57,6 +59,7 @@ interface Raw extends Latency {
   readonly refused: number;
   readonly lost: number;
   readonly wrong: number;
+  readonly shed: number;
 }
 
 const runWrk = (options: LoadOptions): Promise<Load> => {
@@ -98,7 +101,7 @@ const runAutocannon = (options: LoadOptions): Promise<Load> => {
 const measured = async (generator: GeneratorName, command: readonly string[]): Promise<Load> => {
   const { output, cpuSeconds } = await runTool(command);
   const raw = resultIn(output) as Raw;
-  const { requests, microseconds, refused, lost, wrong, ...latencyMs } = raw;
+  const { requests, microseconds, refused, lost, wrong, shed, ...latencyMs } = raw;
   const seconds = microseconds / 1e6;
   return {
     generator,
@@ -106,6 +109,7 @@ const measured = async (generator: GeneratorName, command: readonly string[]): P
     seconds,
     perSecond: requests / seconds,
     refused: Math.max(refused, wrong),
+    shed,
     lost,
     latencyMs,
     generatorCpuSeconds: cpuSeconds,

@@ -14,6 +14,7 @@ import { FIRST_NUMBER } from "./orders.ts";
 /** How long the last answers may take before they count as lost. */
 const LAST_ANSWERS_MS = 5000;
 const EXPECTED = "HTTP/1.1 201 ";
+const SHED = "HTTP/1.1 503 ";
 
 interface Connection {
   /** When the request under way was due, ms; -1 while idle. */
@@ -42,6 +43,8 @@ class OpenLoop {
   #delaysRecorded = 0;
   #underWay = 0;
   #refused = 0;
+  #shed = 0;
+  readonly #accepted: number[] = [];
   #lost = 0;
   #number = FIRST_NUMBER;
   readonly #finished = Promise.withResolvers<void>();
@@ -74,8 +77,10 @@ class OpenLoop {
       answers: this.#recorded,
       perSecond: this.#recorded / measuredSeconds,
       refused: this.#refused,
+      shed: this.#shed,
       lost: this.#lost,
       latencyMs: latencyOf(this.#latencies.subarray(0, this.#recorded)),
+      accepted: groupOf(this.#accepted),
       groups: Object.fromEntries([...this.#groups].map(([name, ms]) => [name, groupOf(ms)])),
       sendDelayMs: latencyOf(this.#delays.subarray(0, this.#delaysRecorded)),
       cpuSeconds: (cpu.user + cpu.system) / 1e6,
@@ -148,9 +153,17 @@ class OpenLoop {
     if (headEnd < 0) return;
     const length = Number(/\r\ncontent-length: (\d+)/i.exec(received)?.[1]);
     if (received.length < headEnd + 4 + length) return;
-    if (!received.startsWith(EXPECTED)) this.#refused++;
+    this.#count(this.#nowMs() - connection.dueMs, connection);
     connection.received = "";
     this.#answer(connection);
+  }
+
+  #count(ms: number, { dueMs, received }: Connection): void {
+    const isAccepted = received.startsWith(EXPECTED);
+    if (!isAccepted) this.#refused++;
+    if (!this.#isMeasured(dueMs)) return;
+    if (isAccepted) this.#accepted.push(ms);
+    else if (received.startsWith(SHED)) this.#shed++;
   }
 
   #answer(connection: Connection): void {

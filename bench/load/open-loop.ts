@@ -1,7 +1,7 @@
 /** Starts the open-loop generator of `open-loop-main.ts` in a process of its own. */
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
-import type { Latency } from "../support/statistics.ts";
+import type { Latency, LatencyWithP95 } from "../support/statistics.ts";
 import { resultIn, runTool } from "../system/child.ts";
 import type { RequestTemplate } from "./orders.ts";
 
@@ -27,10 +27,14 @@ export interface OpenLoopResult {
   readonly perSecond: number;
   /** Other statuses than 201. */
   readonly refused: number;
+  /** Of those, 503 of requests that were due in the measured time. */
+  readonly shed: number;
   /** Closed connections, and answers that never came. */
   readonly lost: number;
-  /** From the time a request was due to its answer. */
-  readonly latencyMs: Latency;
+  /** From the time a request was due to its answer, whatever it was. */
+  readonly latencyMs: LatencyWithP95;
+  /** Of answers with 201 alone. */
+  readonly accepted: GroupLatency;
   /** The same by the templates' groups, where they have any. */
   readonly groups: Readonly<Record<string, GroupLatency>>;
   /** From the time it was due to its write, on a connection that was idle: the generator's own. */

@@ -1,19 +1,22 @@
 /** Times at half of the peak rate, by the open-loop generator, against echo and disk. */
 import { type OpenLoopResult, runOpenLoop } from "../load/open-loop.ts";
-import { makeTemplates } from "../load/orders.ts";
 import { say } from "../support/options.ts";
-import { fixed, type Table, whole } from "../support/report.ts";
+import { fixed, type Headline, type Table, whole } from "../support/report.ts";
 import { median } from "../support/statistics.ts";
 import { type DiskSync, logBytesOfBatch, measureDiskSync } from "../system/disk-sync.ts";
-import type { Part } from "./options.ts";
-import { type Bench, withSystem } from "./rate.ts";
+import { type Bench, PATIENT, withSystem } from "./entry-system.ts";
+import { orderPlacer } from "./probers.ts";
+import { countsOf } from "./rate.ts";
+import { entryTemplates } from "./requests.ts";
+import { type Stages, startStageProbe } from "./stages.ts";
 
 export interface LatencyRound {
-  readonly part: Part;
   readonly round: number;
   readonly echo: OpenLoopResult;
   readonly orders: OpenLoopResult;
   readonly disk: DiskSync;
+  /** Of single orders beside the load. */
+  readonly stages: Stages;
   readonly batchMean: number;
   /** echo's p99 + 2 × the disk's p99, ms: what the orders' p99 may be. */
   readonly allowedMs: number;
@@ -23,6 +26,7 @@ export interface LatencyRound {
 /** A generator that reaches less than this share of the rate it was to send is the limit. */
 const SHARE_MIN = 0.99;
 const CEILING_SECONDS = 3;
+const QUICK_CEILING_SECONDS = 1;
 
 /** Requests a second that the open-loop generator gets out of the echo when it never waits. */
 export const measureCeiling = async (bench: Bench): Promise<number> => {
@@ -32,25 +36,23 @@ export const measureCeiling = async (bench: Bench): Promise<number> => {
       port,
       connections: bench.options.connections,
       perSecond: 0,
-      seconds: CEILING_SECONDS,
+      seconds: bench.options.quick ? QUICK_CEILING_SECONDS : CEILING_SECONDS,
       warmUpSeconds: 1,
-      templates: makeTemplates(bench.accounts, port),
+      templates: entryTemplates(bench.traders, port),
     },
     bench.folder,
   );
   return perSecond;
 };
 
-export const measureLatency = (
-  bench: Bench,
-  part: Part,
-  perSecond: number,
-): Promise<LatencyRound[]> =>
-  withSystem(bench, part, async (system) => {
+/** The base case. */
+export const measureLatency = (bench: Bench, perSecond: number): Promise<LatencyRound[]> =>
+  withSystem(bench, bench.options.base, PATIENT, async (system) => {
     const { options, folder } = bench;
-    const { connections, seconds } = options;
+    const { base, seconds } = options;
     const drive = (port: number, warmUpSeconds: number): Promise<OpenLoopResult> => {
-      const templates = makeTemplates(bench.accounts, port);
+      const templates = entryTemplates(bench.traders, port, base.ack);
+      const { connections } = base;
       return runOpenLoop(
         { port, connections, perSecond, seconds, warmUpSeconds, templates },
         folder,
@@ -59,12 +61,14 @@ export const measureLatency = (
     const rounds: LatencyRound[] = [];
     for (let round = 1; round <= options.rounds; round++) {
       const echo = await drive(bench.echo.port, 1);
-      const before = await system.shardStatus();
-      const orders = await drive(system.port, round === 1 ? options.warmUpSeconds : 1);
-      const after = await system.shardStatus();
-      if (part === "replicated") await system.untilCentralHasAll();
-      const batches = after.batches - before.batches;
-      const batchMean = (after.ordersAccepted - before.ordersAccepted) / batches;
+      const before = await countsOf(system);
+      const warmUpSeconds = round === 1 ? options.warmUpSeconds : 1;
+      const probe = startStageProbe(orderPlacer(bench, system.url), warmUpSeconds);
+      const orders = await drive(system.port, warmUpSeconds);
+      const stages = await probe.stop();
+      const after = await countsOf(system);
+      await system.untilQuiet();
+      const batchMean = (after.accepted - before.accepted) / (after.batches - before.batches);
       const disk = await measureDiskSync(folder, {
         bytes: await logBytesOfBatch(folder, Math.max(1, Math.round(batchMean))),
         perSecond: perSecond / batchMean,
@@ -72,9 +76,9 @@ export const measureLatency = (
       });
       const allowedMs = echo.latencyMs.p99 + 2 * disk.latencyMs.p99;
       const invalid = [...problemsOf("echo", echo), ...problemsOf("orders", orders)];
-      rounds.push({ part, round, echo, orders, disk, batchMean, allowedMs, invalid });
+      rounds.push({ round, echo, orders, disk, stages, batchMean, allowedMs, invalid });
       say(
-        `${part} ${round}: p99 ${fixed(orders.latencyMs.p99, 1)} ms at ${whole(perSecond)}/s, ` +
+        `half ${round}: p99 ${fixed(orders.latencyMs.p99, 1)} ms at ${whole(perSecond)}/s, ` +
           `allowed ${fixed(allowedMs, 1)}`,
       );
     }
@@ -89,8 +93,8 @@ const problemsOf = (side: string, result: OpenLoopResult): readonly string[] => 
     : []),
 ];
 
-/** Medians over the rounds of one part. */
-export const summarize = (rounds: readonly LatencyRound[]) => {
+/** Medians over the rounds. */
+const summarize = (rounds: readonly LatencyRound[]) => {
   const of = (read: (round: LatencyRound) => number): number => median(rounds.map(read));
   return {
     perSecond: of(({ orders }) => orders.scheduledPerSecond),
@@ -106,36 +110,46 @@ export const summarize = (rounds: readonly LatencyRound[]) => {
   };
 };
 
-export const latencyTable = (parts: readonly (readonly LatencyRound[])[]): Table => ({
-  columns: [
-    "open loop, ms",
-    "rate/s",
-    "p50",
-    "p99",
-    "p99.9",
-    "allowed p99",
-    "verdict",
-    "echo p99",
-    "disk p99",
-    "batch",
-    "KiB/batch",
-    "late sends p99",
-  ],
-  rows: parts.map((rounds) => {
-    const s = summarize(rounds);
-    return [
-      rounds[0]?.part ?? "",
-      whole(s.perSecond),
-      fixed(s.p50, 1),
-      fixed(s.p99, 1),
-      fixed(s.p999, 1),
-      fixed(s.allowed, 1),
-      s.p99 <= s.allowed ? "met" : "NOT met",
-      fixed(s.echo, 1),
-      fixed(s.disk, 2),
-      fixed(s.batch, 1),
-      fixed(s.bytes / 1024, 1),
-      fixed(s.sendDelay, 1),
-    ];
-  }),
-});
+/** Rounds with a problem do not count. */
+export const latencyHeadline = (rounds: readonly LatencyRound[]): Headline => {
+  const valid = rounds.filter(({ invalid }) => invalid.length === 0);
+  const { p99, allowed, perSecond } = summarize(valid);
+  return {
+    value: `${fixed(p99, 1)} ms`,
+    what: `p99 at half of the peak, open loop (${whole(perSecond)} orders/s)`,
+    target: `at most the echo's p99 + 2 × that of the disk, ${fixed(allowed, 1)} ms`,
+    met: valid.length === 0 ? null : p99 <= allowed,
+  };
+};
+
+export const latencyTable = (rounds: readonly LatencyRound[]): Table => {
+  const s = summarize(rounds);
+  return {
+    columns: [
+      "half of the peak, ms",
+      "p50",
+      "p99",
+      "p99.9",
+      "allowed p99",
+      "echo p99",
+      "disk p99",
+      "batch",
+      "KiB/batch",
+      "late sends p99",
+    ],
+    rows: [
+      [
+        `${whole(s.perSecond)}/s`,
+        fixed(s.p50, 1),
+        fixed(s.p99, 1),
+        fixed(s.p999, 1),
+        fixed(s.allowed, 1),
+        fixed(s.echo, 1),
+        fixed(s.disk, 2),
+        fixed(s.batch, 1),
+        fixed(s.bytes / 1024, 1),
+        fixed(s.sendDelay, 1),
+      ],
+    ],
+  };
+};

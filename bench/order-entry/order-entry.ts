@@ -1,27 +1,55 @@
 /**
- * How much of a bare echo's rate is left when every answer is a durable order, and how much later
- * the answers come at half of that rate.
+ * How much of a bare echo's rate is left when every answer is a durable order, how much later the
+ * answers come, and what becomes of orders that are more than the system can take.
  */
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { detectGenerator, GENERATOR_NOTES } from "../load/load.ts";
-import { ACCOUNTS, makeAccounts } from "../load/orders.ts";
 import { ROOT } from "../support/machine.ts";
 import { say } from "../support/options.ts";
-import { type BenchReport, fixed, type Headline, type Table, whole } from "../support/report.ts";
+import { type BenchReport, whole } from "../support/report.ts";
 import { median } from "../support/statistics.ts";
 import { withWorkFolder } from "../support/work-folder.ts";
-import { startEcho } from "../system/echo.ts";
 import { BENCH_SETTINGS } from "../system/system.ts";
-import { type LatencyRound, latencyTable, measureCeiling, measureLatency } from "./latency.ts";
-import { type OrderEntryOptions, PART_NAMES, PARTS, type Part, RATE_TARGETS } from "./options.ts";
-import { type Bench, measureRate, type RateRound } from "./rate.ts";
+import { type BaselineRound, measureBaselines, RAW_BATCH } from "./baselines.ts";
+import { orderEntryCharts } from "./charts.ts";
+import {
+  type Bench,
+  makeEntryTraders,
+  PATIENT,
+  servicesOfEnvironment,
+  withEchoes,
+} from "./entry-system.ts";
+import { KNEE_RULE } from "./knee.ts";
+import {
+  type LatencyRound,
+  latencyHeadline,
+  latencyTable,
+  measureCeiling,
+  measureLatency,
+} from "./latency.ts";
+import { isPossible, type OrderEntryOptions, OVERLOAD, type Part, rowOf } from "./options.ts";
+import {
+  measureOverload,
+  type OverloadRound,
+  overloadHeadlines,
+  overloadSettings,
+  overloadTable,
+} from "./overload.ts";
+import { measureOrders, measureRate, type RateRound } from "./rate.ts";
+import { cpuTable, kneeHeadline, rateHeadlines, rateTable } from "./rate-tables.ts";
+import { measureSweep, pointsOf, SWEEP_CONNECTIONS, type SweepRun, sweepTable } from "./sweep.ts";
 
-interface Found {
-  readonly rates: Readonly<Record<Part, readonly RateRound[]>>;
-  readonly latencies: readonly (readonly LatencyRound[])[];
+export interface Found {
+  readonly baselines: readonly BaselineRound[];
+  readonly rates: readonly RateRound[];
+  /** Orders a second of the base case; NaN when nothing needed it. */
+  readonly peak: number;
   /** Of the open-loop generator; null when it was not used. */
   readonly ceiling: number | null;
+  readonly latencies: readonly LatencyRound[];
+  readonly sweep: readonly SweepRun[];
+  readonly overload: readonly OverloadRound[];
 }
 
 export const benchOrderEntry = (options: OrderEntryOptions): Promise<BenchReport> =>
@@ -30,165 +58,130 @@ export const benchOrderEntry = (options: OrderEntryOptions): Promise<BenchReport
     say(GENERATOR_NOTES[generator]);
     const profileFolder = join(ROOT, ".sluice/bench/profiles");
     mkdirSync(profileFolder, { recursive: true });
-    const accounts = await makeAccounts();
-    const echo = await startEcho(folder);
-    const bench: Bench = { options, generator, accounts, echo, folder, profileFolder };
-    try {
-      return report(bench, await measure(bench));
-    } finally {
-      await echo.kill();
-      if (options.cpuProf !== undefined) say(`profiles are in ${profileFolder}`);
-    }
+    const accounts = await makeEntryTraders(folder, options.accounts);
+    const common = { options, generator, ...accounts, folder, profileFolder };
+    const result = await withEchoes(common, async (bench) => report(bench, await measure(bench)));
+    if (options.cpuProf !== undefined) say(`profiles are in ${profileFolder}`);
+    return result;
   });
 
 const measure = async (bench: Bench): Promise<Found> => {
-  const { rounds, parts, latency, latencyAt } = bench.options;
-  const rates: Record<Part, RateRound[]> = { hot: [], replicated: [] };
-  for (let round = 1; round <= rounds && latencyAt === undefined; round++) {
-    for (const part of parts) rates[part].push(await measureRate(bench, part, round));
+  const { steps, rounds, base } = bench.options;
+  const baselines: BaselineRound[] = [];
+  const rates: RateRound[] = [];
+  const { parts } = partsOf(bench);
+  for (let round = 1; round <= rounds && steps.includes("closed"); round++) {
+    baselines.push(await measureBaselines(bench, round));
+    for (const part of parts) {
+      rates.push(await measureRate(bench, part, rowOf(part, base), round));
+    }
   }
-  if (!latency && latencyAt === undefined) return { rates, latencies: [], ceiling: null };
-  const ceiling = await measureCeiling(bench);
-  const latencies: LatencyRound[][] = [];
-  for (const part of parts) {
-    const rate = latencyAt ?? median(rates[part].map(({ orders }) => orders.perSecond)) / 2;
-    latencies.push(await measureLatency(bench, part, Math.round(rate)));
+  const isOpen = steps.includes("half") || steps.includes("open");
+  const peak = isOpen ? await peakOf(bench, rates) : Number.NaN;
+  return {
+    baselines,
+    rates,
+    peak,
+    ceiling: isOpen ? await measureCeiling(bench) : null,
+    latencies: steps.includes("half") ? await measureLatency(bench, Math.round(peak / 2)) : [],
+    sweep: steps.includes("open") ? await measureSweep(bench, peak) : [],
+    overload: steps.includes("overload") ? await measureOverload(bench) : [],
+  };
+};
+
+const peakOf = async (bench: Bench, rates: readonly RateRound[]): Promise<number> => {
+  const { base, peak } = bench.options;
+  if (peak !== undefined) return peak;
+  const known = rates.filter(({ part }) => part === "base");
+  if (known.length > 0) return median(known.map(({ ordersPerSecond }) => ordersPerSecond));
+  const { load } = await measureOrders(bench, base);
+  return load.perSecond;
+};
+
+/** Rows that can be measured here, and why the others cannot. */
+const partsOf = ({ options, generator }: Bench) => {
+  const parts: Part[] = [];
+  const leftOut: string[] = [];
+  for (const part of options.parts) {
+    const row = rowOf(part, options.base);
+    if (row.replication === "services" && servicesOfEnvironment() === null) {
+      leftOut.push(`${part} is left out: KAFKA_BROKERS and MYSQL_URL are not set`);
+    } else if (!isPossible(row)) {
+      leftOut.push(`${part} is left out: without replication nothing is more than local`);
+    } else if (row.batch > 1 && generator !== "wrk") {
+      leftOut.push(`${part} is left out: wrk alone makes batches`);
+    } else {
+      parts.push(part);
+    }
   }
-  return { rates, latencies, ceiling };
+  return { parts, leftOut };
 };
 
 const report = (bench: Bench, found: Found): BenchReport => {
-  const { rates, latencies } = found;
+  const { rates, baselines, latencies, sweep, overload } = found;
+  const points = pointsOf(sweep);
   return {
     name: "order-entry",
-    headlines: [headline("hot", rates.hot), headline("replicated", rates.replicated)],
-    tables: [
-      rateTable(rates),
-      cpuTable(rates),
-      ...(latencies.length === 0 ? [] : [latencyTable(latencies)]),
+    headlines: [
+      ...rateHeadlines(rates, baselines),
+      ...(latencies.length > 0 ? [latencyHeadline(latencies)] : []),
+      ...(points.length > 0 ? [kneeHeadline(points)] : []),
+      ...(overload.length > 0 ? overloadHeadlines(overload) : []),
     ],
+    tables: [
+      ...(rates.length > 0 ? [rateTable(rates, baselines), cpuTable(rates)] : []),
+      ...(latencies.length > 0 ? [latencyTable(latencies)] : []),
+      ...(points.length > 0 ? [sweepTable(points)] : []),
+      ...(overload.length > 0 ? [overloadTable(overload)] : []),
+    ],
+    charts: orderEntryCharts({ rates, baselines, latencies, points }),
     conditions: conditionsOf(bench, found),
     warnings: warningsOf(bench, found),
-    runs: [...rates.hot, ...rates.replicated, ...latencies.flat()],
+    runs: [...baselines, ...rates, ...latencies, ...sweep, ...overload],
   };
 };
 
-const valid = (rounds: readonly RateRound[]): readonly RateRound[] =>
-  rounds.filter(({ invalid }) => invalid.length === 0);
-
-const headline = (part: Part, rounds: readonly RateRound[]): Headline => {
-  const { least, aim } = RATE_TARGETS[part];
-  const ratio = median(valid(rounds).map((round) => round.ratio));
+const conditionsOf = (bench: Bench, { ceiling, rates, peak }: Found) => {
+  const { options, generator } = bench;
   return {
-    value: fixed(ratio, 2),
-    what: `durable acks for each answer of the bare echo, ${PART_NAMES[part]}`,
-    target: `at least ${least}, aim ${aim}`,
-    met: Number.isNaN(ratio) ? null : ratio >= least,
+    generator: GENERATOR_NOTES[generator],
+    generatorCeilingPerSecond: median(rates.map(({ echo }) => echo.perSecond)),
+    openLoopCeilingPerSecond: ceiling,
+    base: options.base,
+    peakPerSecond: peak,
+    rounds: options.rounds,
+    seconds: options.seconds,
+    warmUpSeconds: options.warmUpSeconds,
+    quick: options.quick,
+    program: options.binary ?? "bun app/main.ts",
+    accounts: options.accounts,
+    order: "LIMIT GTC, unique clientOrderId, HS256 token of its account, all on one shard",
+    echo: "Bun.serve + Hono, the same request bytes, await c.req.json(), c.json of a 201's size",
+    rawInserts: `the writer's rows, prepared, synchronous=FULL, ${RAW_BATCH} orders a transaction`,
+    system: "new data folder and new processes for each row; shard, api, applier on this machine",
+    sweepConnections: SWEEP_CONNECTIONS,
+    knee: KNEE_RULE,
+    overload: { connections: OVERLOAD.connections, ...overloadSettings(bench) },
+    settings: { ...BENCH_SETTINGS, SLUICE_VENUE: "external", ...options.settings },
+    closedLoopSettings: PATIENT,
   };
 };
 
-const rateTable = (rates: Found["rates"]): Table => ({
-  columns: [
-    "closed loop",
-    "ratio",
-    "(each round)",
-    "orders/s",
-    "echo/s",
-    "p50 ms",
-    "p99 ms",
-    "batch",
-    "lag at end",
-    "caught up ms",
-  ],
-  rows: PARTS.filter((part) => rates[part].length > 0).map((part) => {
-    const rounds = rates[part];
-    const of = (read: (round: RateRound) => number): number => median(rounds.map(read));
-    const lags = part === "replicated";
-    return [
-      part,
-      fixed(median(valid(rounds).map(({ ratio }) => ratio)), 3),
-      rounds
-        .map(({ ratio, invalid }) => fixed(ratio, 2) + (invalid.length > 0 ? "!" : ""))
-        .join(" "),
-      whole(of(({ orders }) => orders.perSecond)),
-      whole(of(({ echo }) => echo.perSecond)),
-      fixed(
-        of(({ orders }) => orders.latencyMs.p50),
-        1,
-      ),
-      fixed(
-        of(({ orders }) => orders.latencyMs.p99),
-        1,
-      ),
-      fixed(
-        of(({ batchMean }) => batchMean),
-        0,
-      ),
-      lags ? whole(of(({ lagRecords }) => lagRecords ?? 0)) : "-",
-      lags ? whole(of(({ catchUpMs }) => catchUpMs ?? 0)) : "-",
-    ];
-  }),
-});
-
-const CPU_COLUMNS = ["generator", "echo", "api", "shard", "applier"] as const;
-
-const cpuTable = (rates: Found["rates"]): Table => ({
-  columns: ["CPU µs an answer", ...CPU_COLUMNS, "all"],
-  rows: PARTS.filter((part) => rates[part].length > 0).flatMap((part) => [
-    cpuRow(
-      `${part}: echo`,
-      rates[part].map(({ echoCpuUs }) => echoCpuUs),
-    ),
-    cpuRow(
-      `${part}: orders`,
-      rates[part].map(({ orderCpuUs }) => orderCpuUs),
-    ),
-  ]),
-});
-
-const cpuRow = (
-  name: string,
-  rounds: readonly Readonly<Record<string, number>>[],
-): (string | number)[] => {
-  const values = CPU_COLUMNS.map((column) =>
-    median(rounds.map((cpu) => cpu[column] ?? Number.NaN)),
+const warningsOf = (bench: Bench, found: Found): readonly string[] => {
+  const { rates, latencies, sweep, overload, ceiling } = found;
+  const invalid = [
+    ...rates.map((run) => ({ what: run.part, ...run })),
+    ...latencies.map((run) => ({ what: "half of the peak", ...run })),
+    ...sweep.map((run) => ({ what: "open loop", ...run })),
+    ...overload.map((run) => ({ what: "overload", ...run })),
+  ].flatMap(({ what, round, invalid: why }) =>
+    why.map((one) => `${what}, round ${round} does not count: ${one}`),
   );
-  const all = values.reduce((sum, value) => sum + (Number.isNaN(value) ? 0 : value), 0);
-  return [name, ...values.map((value) => fixed(value, 1)), fixed(all, 1)];
-};
-
-const conditionsOf = ({ options, generator }: Bench, { ceiling, rates }: Found) => ({
-  generator: GENERATOR_NOTES[generator],
-  generatorCeilingPerSecond: median(
-    [...rates.hot, ...rates.replicated].map(({ echo }) => echo.perSecond),
-  ),
-  openLoopCeilingPerSecond: ceiling,
-  connections: options.connections,
-  rounds: options.rounds,
-  seconds: options.seconds,
-  warmUpSeconds: options.warmUpSeconds,
-  quick: options.quick,
-  program: options.binary ?? "bun app/main.ts",
-  accounts: ACCOUNTS,
-  order: "LIMIT GTC, unique clientOrderId, HS256 token of its account, all on one shard",
-  echo: "Bun.serve + Hono, the same request bytes, await c.req.json(), c.json of a 201's size",
-  system: "new data folder and new processes each round; shard, api (and applier) on this machine",
-  hot: "the applier ends after it has given the epoch: the relay finds nobody, records wait",
-  replicated: "the applier runs all the time and takes every record",
-  settings: { ...BENCH_SETTINGS, ...options.settings },
-});
-
-const warningsOf = (bench: Bench, { rates, latencies, ceiling }: Found): readonly string[] => {
-  const rounds = [...rates.hot, ...rates.replicated, ...latencies.flat()];
-  const invalid = rounds.flatMap(({ part, round, invalid: why }) =>
-    why.map((one) => `${part}, round ${round} does not count: ${one}`),
-  );
-  const limits = latencies
-    .flat()
-    .filter(({ orders }) => orders.scheduledPerSecond > (ceiling ?? 0));
+  const isLimit = sweep.some(({ offered }) => offered > (ceiling ?? 0));
   return [
     ...(bench.generator === "autocannon" ? [GENERATOR_NOTES.autocannon] : []),
-    ...(limits.length > 0 ? [`the open-loop generator reaches ${whole(ceiling ?? 0)}/s only`] : []),
+    ...(bench.options.steps.includes("closed") ? partsOf(bench).leftOut : []),
+    ...(isLimit ? [`the open-loop generator reaches ${whole(ceiling ?? 0)}/s only`] : []),
     ...invalid,
   ];
 };

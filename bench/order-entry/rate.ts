@@ -1,31 +1,29 @@
 /** Durable acknowledgements a second against the bare echo's answers, in turns. */
-import { mkdtempSync, rmSync } from "node:fs";
-import { join } from "node:path";
-import { type GeneratorName, type Load, runLoad } from "../load/load.ts";
-import { type Account, makeTemplates } from "../load/orders.ts";
+import { type Load, runLoad, runWrkSource } from "../load/load.ts";
 import { say } from "../support/options.ts";
 import { fixed, whole } from "../support/report.ts";
-import type { Child } from "../system/child.ts";
-import { type RunningSystem, startSystem } from "../system/system.ts";
-import type { OrderEntryOptions, Part } from "./options.ts";
-
-export interface Bench {
-  readonly options: OrderEntryOptions;
-  readonly generator: GeneratorName;
-  readonly accounts: readonly Account[];
-  readonly echo: Child;
-  readonly folder: string;
-  /** Where profiles go. */
-  readonly profileFolder: string;
-}
+import {
+  type Bench,
+  type EntrySystem,
+  type OrdersBench,
+  PATIENT,
+  withSystem,
+} from "./entry-system.ts";
+import type { Part, Row } from "./options.ts";
+import { entrySource, entryTemplates } from "./requests.ts";
 
 export interface RateRound {
   readonly part: Part;
+  readonly row: Row;
   readonly round: number;
+  /** The same requests: of a batch as of a single order one answer each. */
   readonly echo: Load;
   readonly orders: Load;
-  /** orders ÷ echo. */
+  readonly ordersPerSecond: number;
+  /** Orders a second ÷ the echo's answers a second × what was carried on. */
   readonly ratio: number;
+  /** Of the orders, carried on to central when the load ended; 1 without replication. */
+  readonly carriedShare: number;
   /** Why the round does not count; empty when it does. */
   readonly invalid: readonly string[];
   /** Microseconds of CPU time for each answer, by process. */
@@ -37,116 +35,182 @@ export interface RateRound {
   readonly catchUpMs: number | null;
 }
 
-/** A new system each round, so that no round inherits another's open orders and files. */
-export const withSystem = async <T>(
+export const measureRate = (
   bench: Bench,
   part: Part,
-  work: (system: RunningSystem) => Promise<T>,
-): Promise<T> => {
-  const { options, profileFolder } = bench;
-  const folder = mkdtempSync(join(bench.folder, `${part}-`));
-  const system = await startSystem({
-    folder,
-    replicated: part === "replicated",
-    binary: options.binary,
-    settings: options.settings,
-    profile:
-      options.cpuProf === undefined
-        ? undefined
-        : { process: options.cpuProf, folder: profileFolder },
-  });
-  try {
-    return await work(system);
-  } finally {
-    await system.stop();
-    rmSync(folder, { recursive: true, force: true });
-  }
-};
-
-export const measureRate = (bench: Bench, part: Part, round: number): Promise<RateRound> =>
-  withSystem(bench, part, async (system) => {
-    const echo = await loadEcho(bench);
-    const measured = await loadOrders(bench, system, part);
-    const ratio = measured.load.perSecond / echo.load.perSecond;
+  row: Row,
+  round: number,
+): Promise<RateRound> =>
+  withSystem(bench, row, PATIENT, async (system) => {
+    const echo = await loadEcho(bench, row);
+    const run = await loadOrders(bench, system, row);
+    const ordersPerSecond = run.load.perSecond * row.batch;
+    const ratio = (ordersPerSecond / echo.load.perSecond) * run.carriedShare;
     say(
-      `${part} ${round}: ${whole(measured.load.perSecond)} orders/s, ` +
+      `${part} ${round}: ${whole(ordersPerSecond)} orders/s, ` +
         `echo ${whole(echo.load.perSecond)}/s, ratio ${fixed(ratio, 3)}`,
     );
     return {
       part,
+      row,
       round,
       echo: echo.load,
-      orders: measured.load,
+      orders: run.load,
+      ordersPerSecond,
       ratio,
-      invalid: [...problemsOf("echo", echo.load), ...measured.problems],
+      carriedShare: run.carriedShare,
+      invalid: [...lossesOf("echo", echo.load), ...run.problems],
       echoCpuUs: echo.cpuUs,
-      orderCpuUs: measured.cpuUs,
-      batchMean: measured.batchMean,
-      lagRecords: measured.lagRecords,
-      catchUpMs: measured.catchUpMs,
+      orderCpuUs: run.cpuUs,
+      batchMean: run.batchMean,
+      lagRecords: run.lagRecords,
+      catchUpMs: run.catchUpMs,
     };
   });
 
-const load = (bench: Bench, port: number, seconds: number, check: boolean): Promise<Load> =>
-  runLoad(bench.generator, {
-    port,
-    connections: bench.options.connections,
-    seconds,
-    templates: makeTemplates(bench.accounts, port),
-    check,
-    folder: bench.folder,
-  });
+/** One measured run of orders on a new system, with nothing beside it. */
+export const measureOrders = (bench: OrdersBench, row: Row): Promise<OrdersRun> =>
+  withSystem(bench, row, PATIENT, (system) => loadOrders(bench, system, row));
 
-const problemsOf = (side: string, { refused, lost }: Load): readonly string[] => [
-  ...(refused > 0 ? [`${side}: ${refused} answers were no 201`] : []),
-  ...(lost > 0 ? [`${side}: ${lost} answers did not come`] : []),
-];
+export interface LoadRun {
+  readonly port: number;
+  readonly row: Pick<Row, "connections" | "batch" | "ack">;
+  readonly seconds: number;
+  /** Look at every answer; for warm-ups, because it slows the generator down. */
+  readonly check: boolean;
+  /** Requests of earlier runs. */
+  readonly first: number;
+}
 
-const loadEcho = async (bench: Bench) => {
-  const { echo, options } = bench;
-  await load(bench, echo.port, 1, false);
-  const before = echo.cpuSeconds();
-  const measured = await load(bench, echo.port, options.seconds, false);
-  const cpuUs = perAnswer(measured, { echo: echo.cpuSeconds() - before });
-  return { load: measured, cpuUs };
+/** The closed loop. */
+export const runEntryLoad = (bench: OrdersBench, run: LoadRun): Promise<Load> => {
+  const { folder, tokensFile, generator } = bench;
+  const { port, row, seconds, check, first } = run;
+  const { connections, batch, ack } = row;
+  const options = { port, connections, seconds, check, folder };
+  return generator === "wrk"
+    ? runWrkSource(options, entrySource({ port, batch, ack, tokensFile, first }))
+    : runLoad(generator, { ...options, templates: entryTemplates(bench.traders, port, ack) });
 };
 
-const loadOrders = async (bench: Bench, system: RunningSystem, part: Part) => {
-  const { options } = bench;
-  const { port, processes } = system;
-  const warmUp = await load(bench, port, options.warmUpSeconds, true);
-  await untilIdle(system);
-  const before = await system.shardStatus();
-  const cpuBefore = processes.map((child) => child.cpuSeconds());
-  const measured = await load(bench, port, options.seconds, false);
-  const cpu = processes.map((child, i) => [child.name, child.cpuSeconds() - (cpuBefore[i] ?? 0)]);
-  const { central } = await system.shardStatus();
-  const replicated = part === "replicated";
-  const catchUpMs = replicated ? await system.untilCentralHasAll() : null;
-  await untilIdle(system);
-  const after = await system.shardStatus();
-  const accepted = after.ordersAccepted - before.ordersAccepted;
-  const problems = [
-    ...problemsOf("warm-up", warmUp),
-    ...problemsOf("orders", measured),
-    ...acceptedProblems(measured, accepted, options.connections),
-    ...(after.ordersRefused > 0 ? [`the shard refused ${after.ordersRefused} orders`] : []),
-  ];
+/** The same on a system, which remembers whose turn it is. */
+export const loadSystem = async (
+  bench: OrdersBench,
+  system: EntrySystem,
+  run: Pick<LoadRun, "row" | "seconds" | "check">,
+): Promise<Load> => {
+  const load = await runEntryLoad(bench, { ...run, port: system.port, first: system.sent });
+  system.sent += load.requests + run.row.connections;
+  return load;
+};
+
+const lossesOf = (side: string, { lost }: Load): readonly string[] =>
+  lost > 0 ? [`${side}: ${lost} answers did not come`] : [];
+
+const problemsOf = (side: string, load: Load): readonly string[] => [
+  ...(load.refused > 0 ? [`${side}: ${load.refused} were answered with no 201`] : []),
+  ...lossesOf(side, load),
+];
+
+const loadEcho = async (bench: Bench, row: Row) => {
+  const { echo, options } = bench;
+  const run = { port: echo.port, row, check: false, first: 0 };
+  const before = echo.cpuSeconds();
+  const load = await runEntryLoad(bench, { ...run, seconds: options.seconds });
+  const cpuUs = perAnswer(load, { echo: echo.cpuSeconds() - before });
+  return { load, cpuUs };
+};
+
+export interface OrdersRun {
+  readonly load: Load;
+  /** Why it does not count; empty when it does. */
+  readonly problems: readonly string[];
+  /** Microseconds of CPU time for each answer, by process, the generator's too. */
+  readonly cpuUs: Readonly<Record<string, number>>;
+  readonly batchMean: number;
+  readonly carriedShare: number;
+  readonly lagRecords: number | null;
+  readonly catchUpMs: number | null;
+}
+
+const loadOrders = async (
+  bench: OrdersBench,
+  system: EntrySystem,
+  row: Row,
+): Promise<OrdersRun> => {
+  const { seconds, warmUpSeconds } = bench.options;
+  const warmUp = await loadSystem(bench, system, { row, seconds: warmUpSeconds, check: true });
+  await system.untilQuiet();
+  const before = await countsOf(system);
+  const cpuBefore = cpuOf(system);
+  const load = await loadSystem(bench, system, { row, seconds, check: false });
+  const cpu = Object.entries(cpuOf(system)).map(([name, one]) => [
+    name,
+    one - (cpuBefore[name] ?? 0),
+  ]);
+  const { lagRecords, commitSeq } = await countsOf(system);
+  const start = performance.now();
+  await system.untilQuiet();
+  const catchUpMs = performance.now() - start;
+  const after = await countsOf(system);
+  const isReplicated = row.replication !== "off";
+  const accepted = after.accepted - before.accepted;
   return {
-    load: measured,
-    problems,
-    cpuUs: perAnswer(measured, Object.fromEntries(cpu)),
+    load,
+    problems: [
+      ...problemsOf("warm-up", warmUp),
+      ...problemsOf("orders", load),
+      ...acceptedProblems({ answers: load.requests, accepted, ...row }),
+      ...(after.refused > 0 ? [`the shard refused ${after.refused} orders`] : []),
+    ],
+    cpuUs: perAnswer(load, Object.fromEntries(cpu)),
     batchMean: accepted / (after.batches - before.batches),
-    lagRecords: replicated ? central.lagRecords : null,
-    catchUpMs,
+    carriedShare: isReplicated ? 1 - lagRecords / (commitSeq - before.commitSeq) : 1,
+    lagRecords: isReplicated ? lagRecords : null,
+    catchUpMs: isReplicated ? catchUpMs : null,
   };
 };
 
-/** Each answer is one accepted order; what was under way at the end may be accepted beyond. */
-const acceptedProblems = (measured: Load, accepted: number, connections: number): string[] => {
-  const beyond = accepted - measured.requests;
-  if (beyond >= 0 && beyond <= connections) return [];
-  return [`${measured.requests} answers, but the shard accepted ${accepted} orders`];
+export interface Accepted {
+  /** Answers of the generator, each for `batch` orders. */
+  readonly answers: number;
+  readonly batch: number;
+  /** Orders that the shard accepted meanwhile. */
+  readonly accepted: number;
+  readonly connections: number;
+}
+
+/** Each answer stands for its orders; what was under way at the end may be accepted beyond. */
+export const acceptedProblems = ({
+  answers,
+  batch,
+  accepted,
+  connections,
+}: Accepted): readonly string[] => {
+  const beyond = accepted - answers * batch;
+  if (beyond >= 0 && beyond <= connections * batch) return [];
+  const orders = batch === 1 ? "" : ` for ${batch} orders each`;
+  return [`${answers} answers${orders}, but the shard accepted ${accepted} orders`];
+};
+
+/** CPU seconds until now by process; the only shard has no number. */
+export const cpuOf = ({ processes }: EntrySystem): Readonly<Record<string, number>> =>
+  Object.fromEntries(
+    processes.map((child) => [child.name.replace(/^shard1$/, "shard"), child.cpuSeconds()]),
+  );
+
+/** Of the only shard. */
+export const countsOf = async (system: EntrySystem) => {
+  const [status] = await system.statuses();
+  if (status === undefined) throw new Error("the api knows no shard");
+  const { ordersAccepted, ordersRefused, batches, commitSeq, central } = status;
+  return {
+    accepted: ordersAccepted,
+    refused: ordersRefused,
+    batches,
+    commitSeq,
+    lagRecords: central.lagRecords,
+  };
 };
 
 const perAnswer = (
@@ -157,15 +221,4 @@ const perAnswer = (
   return Object.fromEntries(
     Object.entries(all).map(([name, seconds]) => [name, (seconds * 1e6) / measured.requests]),
   );
-};
-
-/** The generator is gone; what it had sent is still being committed. */
-const untilIdle = async (system: RunningSystem): Promise<void> => {
-  let last = -1;
-  for (;;) {
-    const { queue, commitSeq } = await system.shardStatus();
-    if (queue === 0 && commitSeq === last) return;
-    last = commitSeq;
-    await Bun.sleep(50);
-  }
 };

@@ -1,4 +1,5 @@
 /** What millions of remembered client order ids cost, and whether checkpoints are felt. */
+import { LATENCY_AXES, latencySeries } from "../support/chart.ts";
 import type { BenchOptions } from "../support/options.ts";
 import { type BenchReport, fixed, type Headline, whole } from "../support/report.ts";
 import { median } from "../support/statistics.ts";
@@ -56,6 +57,19 @@ const report = (
         ["log at most, MiB", fixed(stalls.walBytesMax / MIB, 1)],
         ["records that central lacked, at most", whole(stalls.lagRecordsMax)],
         ["orders a batch", fixed(stalls.batchMean, 1)],
+      ],
+    },
+  ],
+  charts: [
+    {
+      id: "stalls",
+      title: "Do checkpoints show?",
+      caption: `Open loop at half of the peak for ${options.stallSeconds} s; the echo at the same rate.`,
+      kind: "lines",
+      ...LATENCY_AXES,
+      series: [
+        latencySeries("orders", stalls.orders.latencyMs),
+        latencySeries("echo", stalls.echo.latencyMs),
       ],
     },
   ],

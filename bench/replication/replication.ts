@@ -10,6 +10,7 @@ import { withWorkFolder } from "../support/work-folder.ts";
 import { startEcho } from "../system/echo.ts";
 import { BENCH_SETTINGS } from "../system/system.ts";
 import { type ApplyRun, applyTable, measureApplyRate } from "./apply-rate.ts";
+import { replicationCharts } from "./charts.ts";
 import { REPLICATION_TARGETS, type ReplicationOptions, type Step } from "./options.ts";
 import {
   type DeadBrokerPair,
@@ -90,6 +91,7 @@ const report = (options: ReplicationOptions, found: Found): BenchReport => {
     name: "replication",
     headlines: [sustainedHeadline(sustained), applyHeadline(apply)],
     tables,
+    charts: replicationCharts(sustained, visible),
     conditions: conditionsOf(options),
     warnings: [
       ...sustained.flatMap(({ problems }) => problems),

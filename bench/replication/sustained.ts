@@ -113,7 +113,7 @@ const growthOf = (lag: readonly number[]): number => {
 /** Beyond this the lag counts as growing. */
 export const LAG_GROWTH_MAX = 1.5;
 
-const CPU_COLUMNS = ["generator", "api", "shard", "applier", "kafka", "mysql"] as const;
+export const CPU_COLUMNS = ["generator", "api", "shard", "applier", "kafka", "mysql"] as const;
 
 export const sustainedTables = (runs: readonly SustainedRun[]): readonly Table[] => {
   const of = (read: (run: SustainedRun) => number): number => median(runs.map(read));

@@ -21,8 +21,8 @@ const PROBE_ACCOUNT = 2001;
 
 export const measureVisible = (stage: Stage): Promise<VisibleRun> =>
   withReplicated(stage, async (system, { database }) => {
-    const seconds = Math.max(10, stage.options.seconds * 4);
     const { accounts, folder, options } = stage;
+    const seconds = options.quick ? options.seconds * 2 : Math.max(10, options.seconds * 4);
     const { port } = system;
     const background = runOpenLoop(
       {

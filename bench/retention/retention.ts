@@ -1,5 +1,6 @@
 /** The size of a shard's file while orders come and go for many retentions. */
 import { join } from "node:path";
+import type { Chart } from "../support/chart.ts";
 import type { BenchOptions } from "../support/options.ts";
 import { say } from "../support/options.ts";
 import { type BenchReport, fixed, type Table, whole } from "../support/report.ts";
@@ -100,6 +101,7 @@ const report = (
       },
     ],
     tables: [samplesTable(samples)],
+    charts: [sizeChart(samples)],
     conditions: {
       ...options,
       ...RETENTIONS,
@@ -111,6 +113,19 @@ const report = (
     runs: samples,
   };
 };
+
+const sizeChart = (samples: readonly Sample[]): Chart => ({
+  id: "size",
+  title: "The size of a shard's file over many retentions",
+  caption: "All of the file, and what of it is free to be used again.",
+  kind: "lines",
+  x: { label: "orders placed" },
+  y: { label: "size", unit: "MiB" },
+  series: [
+    { name: "file", points: samples.map(({ orders, fileMiB }) => [orders, fileMiB]) },
+    { name: "free in it", points: samples.map(({ orders, freeMiB }) => [orders, freeMiB]) },
+  ],
+});
 
 const samplesTable = (samples: readonly Sample[]): Table => ({
   columns: ["orders", "file MiB", "free in it MiB", "records in the journal"],

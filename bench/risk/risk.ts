@@ -9,6 +9,7 @@ import { type BenchReport, fixed, type Headline, whole } from "../support/report
 import { median } from "../support/statistics.ts";
 import { withWorkFolder } from "../support/work-folder.ts";
 import { BENCH_SETTINGS } from "../system/system.ts";
+import { riskCharts } from "./charts.ts";
 import { measureGrants } from "./grants.ts";
 import { MARKETS, SYMBOLS_EACH } from "./market.ts";
 import { type RiskOptions, TARGETS } from "./options.ts";
@@ -53,6 +54,7 @@ const report = (options: RiskOptions, found: Found): BenchReport => {
     name: "risk",
     headlines: [rateHeadline(found), decideHeadline(found)],
     tables: tablesOf(found),
+    charts: riskCharts(found),
     conditions: conditionsOf(options),
     warnings: [...rates, ...grants, ...brackets].flatMap(({ kind, round, invalid }) =>
       invalid.map((one) => `${kind}, round ${round} does not count: ${one}`),

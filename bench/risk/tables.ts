@@ -66,7 +66,7 @@ const p99TimesOf = ({ result: { groups } }: GrantRound): number =>
   (groups.grant?.p99 ?? Number.NaN) / (groups.plain?.p99 ?? Number.NaN);
 
 /** Loads by name; each with all its rounds, counted or not. */
-const loadsOf = ({
+export const loadsOf = ({
   rates,
   brackets,
 }: Found): readonly (readonly [string, readonly Measured[]])[] => [
@@ -117,7 +117,7 @@ const rateTable = (found: Found): Table => ({
   }),
 });
 
-const CPU_COLUMNS = ["generator", "api", "shard1", "shard2", "shard3", "applier"] as const;
+export const CPU_COLUMNS = ["generator", "api", "shard1", "shard2", "shard3", "applier"] as const;
 
 const cpuTable = (found: Found): Table => ({
   columns: ["CPU µs an order", ...CPU_COLUMNS, "system"],

@@ -24,6 +24,9 @@ export interface Memory {
   readonly samples: readonly MemorySample[];
 }
 
+/** A stall may be time: 503 `overloaded` after the product's 50 ms would end the run. */
+export const MEMORY_SETTINGS = { SLUICE_SHARD_INTAKE_WAIT_MAX: "4s" } as const;
+
 const BATCH = 256;
 const SAMPLES = 100;
 
@@ -35,7 +38,8 @@ interface OpenOrder {
 export const measureMemory = async (options: StartOptions, folder: string): Promise<Memory> => {
   const systemFolder = join(folder, "memory");
   mkdirSync(systemFolder);
-  const { binary, settings, memoryOrders } = options;
+  const { binary, memoryOrders } = options;
+  const settings = { ...MEMORY_SETTINGS, ...options.settings };
   const system = await startSystem({ folder: systemFolder, replicated: true, binary, settings });
   try {
     const shard = system.processes.find(({ name }) => name === "shard");

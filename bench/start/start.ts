@@ -1,9 +1,10 @@
 /** How soon a shard serves again, and whether its memory stays what it is. */
+import type { Chart } from "../support/chart.ts";
 import { type BenchReport, fixed, type Headline, type Table, whole } from "../support/report.ts";
 import { median } from "../support/statistics.ts";
 import { withWorkFolder } from "../support/work-folder.ts";
 import { BENCH_SETTINGS } from "../system/system.ts";
-import { type Memory, type MemorySample, measureMemory } from "./memory.ts";
+import { MEMORY_SETTINGS, type Memory, type MemorySample, measureMemory } from "./memory.ts";
 import { OPEN_ORDERS, type StartOptions } from "./options.ts";
 import { type Cache, measureServing, type Serving } from "./serving.ts";
 
@@ -35,6 +36,7 @@ const report = (
   name: "start",
   headlines: [servingHeadline(options, serving), memoryHeadline(options, memory)],
   tables: [servingTable(serving), memoryTable(memory)],
+  charts: [memoryChart(memory)],
   conditions: {
     storedOrders: options.storedOrders,
     memoryOrders: options.memoryOrders,
@@ -46,7 +48,7 @@ const report = (
     cold: "the kernel was asked to drop the shard's files from its cache; the program's stay",
     ended: "each start was ended by SIGKILL, so the next one recovers",
     memory: "shard with relay, applier running; batches of 256 through the shard's own socket",
-    settings: { ...BENCH_SETTINGS, ...options.settings },
+    settings: { ...BENCH_SETTINGS, ...MEMORY_SETTINGS, ...options.settings },
   },
   warnings: [],
   runs: [...serving, memory],
@@ -89,6 +91,18 @@ const servingTable = (serving: readonly Serving[]): Table => ({
       0,
     ),
   ]),
+});
+
+const memoryChart = ({ samples }: Memory): Chart => ({
+  id: "memory",
+  title: "Memory of a shard's process while orders come and go",
+  caption: `Resident set, relay included; at most ${whole(OPEN_ORDERS)} orders are open at a time.`,
+  kind: "lines",
+  x: { label: "orders placed" },
+  y: { label: "resident", unit: "MiB" },
+  series: [
+    { name: "resident", points: samples.map(({ orders, residentMiB }) => [orders, residentMiB]) },
+  ],
 });
 
 const ROWS = 10;

@@ -44,3 +44,8 @@ export const describeCommit = (): Commit => {
   const commit = git("rev-parse", "--short", "HEAD");
   return { commit: commit === "" ? "none" : commit, changed: git("status", "--short") !== "" };
 };
+
+/** CPU seconds that all programs have used since the machine started; all cores together. */
+export const busySeconds = (): number =>
+  cpus().reduce((sum, { times }) => sum + times.user + times.nice + times.sys + times.irq, 0) /
+  1000;

@@ -19,11 +19,17 @@ export interface Latency {
   readonly max: number;
 }
 
-export const latencyOf = (values: Float64Array): Latency => {
+/** As the predecessor gave them. */
+export interface LatencyWithP95 extends Latency {
+  readonly p95: number;
+}
+
+export const latencyOf = (values: Float64Array): LatencyWithP95 => {
   const sorted = values.toSorted();
   return {
     p50: percentile(sorted, 0.5),
     p90: percentile(sorted, 0.9),
+    p95: percentile(sorted, 0.95),
     p99: percentile(sorted, 0.99),
     p999: percentile(sorted, 0.999),
     max: sorted.at(-1) ?? Number.NaN,

@@ -24,6 +24,7 @@ export interface ClusterOptions extends PartOptions {
 
 export interface Cluster {
   readonly port: number;
+  /** Those that run. */
   readonly processes: readonly Child[];
   /** In the order of the map. */
   readonly shards: readonly Child[];
@@ -32,8 +33,10 @@ export interface Cluster {
   metric(name: string): Promise<number>;
   /** Asks the admin API; throws unless the answer is a 200. */
   administer(method: "POST" | "PUT", path: string, body: object): Promise<string>;
-  /** Waits until nothing is under way and central has everything. */
+  /** Waits until nothing is under way and central, if the applier runs, has everything. */
   untilQuiet(): Promise<void>;
+  /** Ends the applier: the relays find nobody, and records wait in the shards' files. */
+  endReplication(): Promise<void>;
   /** Ends every process: at once, or drained when one of them is profiled. */
   stop(): Promise<void>;
 }
@@ -66,7 +69,7 @@ export const startCluster = async (options: ClusterOptions): Promise<Cluster> =>
     }
     const api = await startPart(options, "api", ["api"], { ...addresses, SLUICE_PORT: "0" });
     started.push(api);
-    return await asCluster(options, api, shards, [api, ...shards, applier]);
+    return await asCluster(options, api, shards, applier);
   } catch (error) {
     await Promise.all(started.map((child) => child.kill()));
     throw error;
@@ -77,15 +80,18 @@ const asCluster = async (
   options: ClusterOptions,
   api: Child,
   shards: readonly Child[],
-  processes: readonly Child[],
+  applier: Child,
 ): Promise<Cluster> => {
+  let processes = [api, ...shards, applier];
   const url = `http://127.0.0.1:${api.port}`;
   await untilReady(url);
   const headers = await adminHeaders();
   const statuses = () => statusesOf(url, headers);
   return {
     port: api.port,
-    processes,
+    get processes() {
+      return processes;
+    },
     shards,
     statuses,
     metric: async (name) => {
@@ -98,7 +104,11 @@ const asCluster = async (
       if (answer.status === 200) return text;
       throw new Error(`${method} ${path} was answered ${answer.status}: ${text}`);
     },
-    untilQuiet: () => untilQuiet(statuses),
+    untilQuiet: () => untilQuiet(statuses, processes.includes(applier)),
+    endReplication: async () => {
+      await applier.stop();
+      processes = processes.filter((child) => child !== applier);
+    },
     stop: async () => {
       const profiled = options.profile !== undefined;
       for (const child of processes) await (profiled ? child.stop() : child.kill());
@@ -107,13 +117,13 @@ const asCluster = async (
 };
 
 /** The generator is gone; what it had sent is still being committed and carried on. */
-const untilQuiet = async (statuses: Cluster["statuses"]): Promise<void> => {
+const untilQuiet = async (statuses: Cluster["statuses"], isReplicated: boolean): Promise<void> => {
   let last = "";
   await until(QUIET_MS_MAX, "the shards do not come to rest", async () => {
     const all = await statuses();
     const isIdle = all.every(
       ({ queue, waitingForBanks, central }) =>
-        queue === 0 && waitingForBanks === 0 && central.lagRecords === 0,
+        queue === 0 && waitingForBanks === 0 && !(isReplicated && central.lagRecords > 0),
     );
     const now = all.map(({ commitSeq }) => commitSeq).join();
     const isQuiet = isIdle && now === last;

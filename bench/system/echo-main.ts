@@ -1,6 +1,6 @@
 /**
  * The bare echo that rates are compared with: Bun.serve and Hono, the body parsed, a constant answer
- * of an accepted order's size, nothing else.
+ * of an accepted order's size for each order, nothing else. With `raw` as argument without Hono.
  */
 import { Hono } from "hono";
 import { announceReady } from "../../shards/process/signals.ts";
@@ -26,12 +26,27 @@ const ANSWER = {
   receipt: { shard: "shard1", epoch: 1, commitSeq: 400105, partition: 4, seq: 400096 },
 } as const;
 
+const results = (orders: readonly unknown[]) => ({
+  results: orders.map(() => ({ status: 201, body: ANSWER })),
+});
+
 const app = new Hono();
 app.post("/v1/orders", async (c) => {
   await c.req.json();
   return c.json(ANSWER, 201);
 });
 
-const server = Bun.serve({ hostname: "127.0.0.1", port: 0, fetch: app.fetch });
+app.post("/v1/orders/batch", async (c) => {
+  const { orders } = await c.req.json<{ readonly orders: readonly unknown[] }>();
+  return c.json(results(orders));
+});
+
+const raw = async (request: Request): Promise<Response> => {
+  await request.json();
+  return Response.json(ANSWER, { status: 201 });
+};
+
+const fetch = process.argv[2] === "raw" ? raw : app.fetch;
+const server = Bun.serve({ hostname: "127.0.0.1", port: 0, fetch });
 process.on("disconnect", () => process.exit());
 announceReady({ port: server.port ?? 0 });

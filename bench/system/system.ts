@@ -36,7 +36,8 @@ export interface RunningSystem {
   stop(): Promise<void>;
 }
 
-const SECRET = "a secret of the benchmark, on loopback";
+/** Signs every token of the benchmarks. */
+export const BENCH_SECRET = "a secret of the benchmark, on loopback";
 const ADMIN_ACCOUNT = 1;
 const TOKEN_TTL_MS = 6 * 3_600_000;
 const CATCH_UP_MS_MAX = 60_000;
@@ -53,7 +54,7 @@ export const BENCH_SETTINGS = {
 } as const;
 
 export const signBenchToken = (account: number, admin = false): Promise<string> =>
-  signToken(SECRET, {
+  signToken(BENCH_SECRET, {
     accountId: account as AccountId,
     scopes: admin ? ["read", "trade", "admin"] : ["read", "trade"],
     ttlMs: TOKEN_TTL_MS,
@@ -75,7 +76,7 @@ export const startPart = (
     environment: {
       ...cleanEnvironment(),
       ...BENCH_SETTINGS,
-      SLUICE_JWT_SECRET: SECRET,
+      SLUICE_JWT_SECRET: BENCH_SECRET,
       SLUICE_DATA_DIR: join(options.folder, "data"),
       ...own,
       ...options.settings,

@@ -1,4 +1,5 @@
 /** Kafka, MySQL and Redis for tests: those of the environment, or instances of a test's own. */
+import { rmSync } from "node:fs";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -165,6 +166,13 @@ export class OwnServices implements Services {
   async stop(): Promise<void> {
     await this.#run("wipe", []);
     await rm(this.#folder, { recursive: true, force: true });
+  }
+
+  /** The same at once, for a process that is ending. */
+  stopNow(): void {
+    const command = [join(ROOT, "deploy/local/services"), "wipe"];
+    Bun.spawnSync(command, { env: this.#environment, stdio: ["ignore", "ignore", "ignore"] });
+    rmSync(this.#folder, { recursive: true, force: true });
   }
 
   async #up(names: readonly ServiceName[]): Promise<void> {
