@@ -10,6 +10,7 @@ import type {
 } from "../../shards/domain/brands.ts";
 import { makeOrderId } from "../../shards/domain/brands.ts";
 import { defaultSharding, parseShardMap } from "../../shards/domain/symbol-map.ts";
+import { limit, type RequestChanges } from "../../shards/domain/test-requests.ts";
 import { systemClock } from "../../shards/process/clock.ts";
 import { UsageError } from "../../shards/process/failure.ts";
 import type { Logger } from "../../shards/process/logger.ts";
@@ -74,7 +75,7 @@ describe("a request", () => {
   });
 
   test("over the limit of unanswered ones is refused until there is room", async () => {
-    const { shard, request } = await serving({ queueMax: 2 });
+    const { shard, request } = await serving({ queueMax: 1 });
     const first = request(1);
     const second = request(2);
     expect(await code(request(3))).toBe("overloaded");
@@ -85,6 +86,20 @@ describe("a request", () => {
     const fourth = request(4);
     shard.answer(...frame.slice(1), ...(await shard.frames.take()));
     expect(await Promise.all([second, fourth])).toEqual(['{"request":2}', '{"request":3}']);
+  });
+
+  test("that cancels finds room where new orders find none", async () => {
+    const { shard, request, router } = await serving({ queueMax: 1 });
+    const place = async (changes: RequestChanges): Promise<string> => {
+      const order = { kind: "place", accountId: 1 as AccountId, request: limit(changes) } as const;
+      return (await router.request(SHARD1, order, inAMinute())).body;
+    };
+    const first = place({ clientOrderId: "a" });
+    expect(await code(place({ clientOrderId: "b" }))).toBe("overloaded");
+    const cancelled = request(1);
+    expect(await code(place({ clientOrderId: "c", reduceOnly: true }))).toBe("overloaded");
+    shard.answer(...(await shard.frames.take()));
+    expect(await Promise.all([first, cancelled])).toEqual(['{"request":1}', '{"request":2}']);
   });
 
   test("that is unanswered when the router closes is unknown", async () => {

@@ -52,7 +52,7 @@ export interface ShardRouterOptions {
   readonly apiName: string;
   /** Empty on loopback. */
   readonly clusterSecret: string;
-  /** Operations that may be unanswered per shard. */
+  /** New orders that may be unanswered per shard; cancels and the like twice as many. */
   readonly queueMax: number;
   readonly logger: Logger;
   readonly clock: Clock;

@@ -14,6 +14,7 @@ import { decodeFrame, encodeFrame, type Frame } from "../../shards/protocol/fram
 import { HELLO, type Hello, readShardWelcome, WELCOME } from "../../shards/protocol/hello.ts";
 import type { Operation } from "../../shards/protocol/operation.ts";
 import { murmur2 } from "../../shards/protocol/partition.ts";
+import { roomFor } from "../../shards/protocol/priority.ts";
 import { BatchSender } from "./batch-sender.ts";
 import {
   type ConnectionEffect,
@@ -39,7 +40,7 @@ export interface ShardConnectionOptions {
   readonly url: string;
   readonly apiName: string;
   readonly clusterSecret: string;
-  /** Operations that may be unanswered; over it `overloaded`. */
+  /** New orders that may be unanswered, cancels and the like twice as many; else `overloaded`. */
   readonly queueMax: number;
   readonly logger: Logger;
   readonly clock: Clock;
@@ -95,8 +96,9 @@ export class ShardConnection {
       return Promise.reject(new RoutingError("shard_unavailable", this.why()));
     }
     const { queueMax, shard } = this.options;
-    if (this.pending.size >= queueMax) {
-      const message = `${queueMax} operations wait for ${shard}; it can take no more now`;
+    const room = roomFor(operation, queueMax);
+    if (this.pending.size >= room) {
+      const message = `${room} operations wait for ${shard}; it can take no more now`;
       return Promise.reject(new RoutingError("overloaded", message));
     }
     const operationSent = this.pending.add(operation, deadlineAt);

@@ -6,6 +6,7 @@
  */
 import type { AccountId, InstrumentSymbol, OrderId } from "../domain/brands.ts";
 import type { Command } from "../domain/command.ts";
+import { passesNewOrders, roomFor } from "../protocol/priority.ts";
 
 export interface Waiting<Sender, Waits extends Command = Command> {
   readonly sender: Sender;
@@ -36,7 +37,7 @@ export class IntakeQueue<Sender> {
 
   /** Whether there is room: for new exposure up to the limit, for what passes it up to twice that. */
   hasRoomFor(command: Command): boolean {
-    return this.#waiting.length < (passes(command) ? 2 * this.#max : this.#max);
+    return this.#waiting.length < roomFor(command, this.#max);
   }
 
   push(waiting: Waiting<Sender>): void {
@@ -56,21 +57,6 @@ export class IntakeQueue<Sender> {
     return this.#waiting.splice(0, most);
   }
 }
-
-/** Whether a command may pass new orders. */
-const passes = (command: Command): boolean => {
-  switch (command.kind) {
-    case "place":
-      return command.request.reduceOnly || command.request.closePosition;
-    case "amend":
-    case "symbol_settings":
-    case "account_settings":
-    case "transfer":
-      return false;
-    default:
-      return true;
-  }
-};
 
 /** What a command's order among others depends on; symbol null: any of the account's. */
 interface Scope {
@@ -107,7 +93,7 @@ const exposureLast = <Sender>(
   const last: Waiting<Sender>[] = [];
   for (const one of waiting.toReversed()) {
     const scope = scopeOf(one.command, symbolOf);
-    let isFirst = passes(one.command);
+    let isFirst = passesNewOrders(one.command);
     if (scope !== null) {
       const { accountId, symbol } = scope;
       const pair = `${accountId}:${symbol}`;

@@ -33,7 +33,7 @@ export const PLAIN_RUN: Run = {
   alsoOnServices: [],
   isOurs: (file) => !isServicesTest(file),
   requiredSuites: ["app", "shards", "tests/tooling", "tests/contract", "tests/system"],
-  timeoutMs: 9.5 * 60_000,
+  timeoutMs: 11 * 60_000,
 };
 export const SERVICES_RUN: Run = {
   alsoOnServices: [
