@@ -45,6 +45,7 @@ class OpenLoop {
   #refused = 0;
   #shed = 0;
   readonly #accepted: number[] = [];
+  #acceptedInTime = 0;
   #lost = 0;
   #number = FIRST_NUMBER;
   readonly #finished = Promise.withResolvers<void>();
@@ -81,6 +82,7 @@ class OpenLoop {
       lost: this.#lost,
       latencyMs: latencyOf(this.#latencies.subarray(0, this.#recorded)),
       accepted: groupOf(this.#accepted),
+      acceptedPerSecond: this.#acceptedInTime / measuredSeconds,
       groups: Object.fromEntries([...this.#groups].map(([name, ms]) => [name, groupOf(ms)])),
       sendDelayMs: latencyOf(this.#delays.subarray(0, this.#delaysRecorded)),
       cpuSeconds: (cpu.user + cpu.system) / 1e6,
@@ -153,16 +155,17 @@ class OpenLoop {
     if (headEnd < 0) return;
     const length = Number(/\r\ncontent-length: (\d+)/i.exec(received)?.[1]);
     if (received.length < headEnd + 4 + length) return;
-    this.#count(this.#nowMs() - connection.dueMs, connection);
+    this.#count(this.#nowMs(), connection);
     connection.received = "";
     this.#answer(connection);
   }
 
-  #count(ms: number, { dueMs, received }: Connection): void {
+  #count(now: number, { dueMs, received }: Connection): void {
     const isAccepted = received.startsWith(EXPECTED);
     if (!isAccepted) this.#refused++;
+    else if (this.#isMeasured(now) && now < this.#endMs) this.#acceptedInTime++;
     if (!this.#isMeasured(dueMs)) return;
-    if (isAccepted) this.#accepted.push(ms);
+    if (isAccepted) this.#accepted.push(now - dueMs);
     else if (received.startsWith(SHED)) this.#shed++;
   }
 
@@ -199,8 +202,8 @@ class OpenLoop {
     this.#delays[this.#delaysRecorded++] = now - dueMs;
   }
 
-  #isMeasured(dueMs: number): boolean {
-    return dueMs >= this.#options.warmUpSeconds * 1000;
+  #isMeasured(ms: number): boolean {
+    return ms >= this.#options.warmUpSeconds * 1000;
   }
 
   #closed(connection: Connection): void {

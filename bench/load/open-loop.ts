@@ -35,6 +35,8 @@ export interface OpenLoopResult {
   readonly latencyMs: LatencyWithP95;
   /** Of answers with 201 alone. */
   readonly accepted: GroupLatency;
+  /** Answers with 201 that came in the measured time, whenever they were due. */
+  readonly acceptedPerSecond: number;
   /** The same by the templates' groups, where they have any. */
   readonly groups: Readonly<Record<string, GroupLatency>>;
   /** From the time it was due to its write, on a connection that was idle: the generator's own. */

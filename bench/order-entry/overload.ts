@@ -31,6 +31,8 @@ const ORDERS_PER_SECOND = 200;
 const CANCELS_PER_SECOND = 100;
 /** The probes are under way when it is over, so the load goes on longer than they do. */
 const LEAD_SECONDS = 1;
+/** More than that is not noise. */
+const BEST_TIMES_MAX = 1.1;
 /** The product's own default. */
 const BATCH_ORDERS_MAX = 1024;
 
@@ -87,6 +89,9 @@ const overload = async (
   const invalid = [
     ...(shedShare < OVERLOAD.shedShareMin
       ? [`${fixed(shedShare * 100, 0)} % were shed: lower SLUICE_SHARD_INTAKE_QUEUE_MAX`]
+      : []),
+    ...(accepted > BEST_TIMES_MAX * best
+      ? [`${whole(accepted)}/s were accepted, so ${whole(best)}/s was not the best: warm up longer`]
       : []),
   ];
   say(

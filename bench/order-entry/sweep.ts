@@ -10,7 +10,7 @@ import { prepareCancels } from "./probers.ts";
 import { entryTemplates } from "./requests.ts";
 
 const FRACTIONS = [0.1, 0.25, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1, 1.15, 1.3] as const;
-const QUICK_FRACTIONS = [0.5, 0.9, 1.3] as const;
+const QUICK_FRACTIONS = [0.5, 1.3] as const;
 /** So many that orders wait in the product, which may shed them, and not in the generator. */
 export const SWEEP_CONNECTIONS = 2000;
 const CANCELS_PER_SECOND = 100;
@@ -21,6 +21,7 @@ export interface SweepRun {
   /** Of the closed loop's peak. */
   readonly fraction: number;
   readonly offered: number;
+  /** Orders a second, by when the answer came: what is late is not counted where it was due. */
   readonly accepted: number;
   /** 503 of all that was due. */
   readonly shedShare: number;
@@ -80,13 +81,12 @@ const runOf = (
 ): SweepRun => {
   const { answers, shed, accepted, lost } = orders;
   const other = answers - shed - accepted.answers;
-  const seconds = answers / orders.perSecond;
   return {
     round,
     fraction,
     offered,
-    accepted: accepted.answers / seconds,
-    shedShare: shed / (offered * seconds),
+    accepted: orders.acceptedPerSecond,
+    shedShare: shed / (answers + lost),
     orders,
     cancels,
     invalid: [
