@@ -1,6 +1,7 @@
 /** Starts the open-loop generator of `open-loop-main.ts` in a process of its own. */
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { whole } from "../support/report.ts";
 import type { Latency, LatencyWithP95 } from "../support/statistics.ts";
 import { resultIn, runTool } from "../system/child.ts";
 import type { RequestTemplate } from "./orders.ts";
@@ -43,6 +44,18 @@ export interface OpenLoopResult {
   readonly sendDelayMs: Latency;
   readonly cpuSeconds: number;
 }
+
+/** A generator that reaches less than this share of the rate it was to send is the limit. */
+const SHARE_MIN = 0.99;
+
+/** Says so when the generator was the limit of the run, which then does not count. */
+export const generatorProblems = (
+  name: string,
+  { perSecond, scheduledPerSecond }: OpenLoopResult,
+): readonly string[] =>
+  perSecond < SHARE_MIN * scheduledPerSecond
+    ? [`${name}: ${whole(perSecond)}/s of ${whole(scheduledPerSecond)} were sent`]
+    : [];
 
 export const runOpenLoop = async (
   options: OpenLoopOptions,

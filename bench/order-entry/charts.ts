@@ -1,7 +1,7 @@
 /** What order entry draws. */
 import {
   type Chart,
-  cpuSeries,
+  cpuChart,
   LATENCY_AXES,
   latencySeries,
   type Series,
@@ -30,7 +30,7 @@ export const orderEntryCharts = ({
 }: Drawn): readonly Chart[] => {
   const middle = middleOf(latencies);
   return [
-    ...(rates.length > 0 ? [rateChart(rates, baselines), cpuChart(rates)] : []),
+    ...(rates.length > 0 ? [rateChart(rates, baselines), cpuOf(rates)] : []),
     ...(points.length > 0 ? [offeredChart(points), lateChart(points)] : []),
     ...(middle === undefined ? [] : [latencyChart(middle), stagesChart(middle)]),
   ];
@@ -65,19 +65,21 @@ const rateChart = (rates: readonly RateRound[], baselines: readonly BaselineRoun
   };
 };
 
-const cpuChart = (rates: readonly RateRound[]): Chart => ({
-  id: "cpu",
-  title: "Where the processor's time of an order goes",
-  caption: "CPU time of each process divided by the orders, closed loop, medians of the rounds.",
-  kind: "stack",
-  x: { label: "row" },
-  y: { label: "CPU time an order", unit: "µs" },
-  series: cpuSeries(STATIONS, [
-    ["bare echo", cpuMedians(singles(rates).map(({ echoCpuUs }) => echoCpuUs))],
-    ...roundsByPart(rates).map(([part, rounds]) => [part, cpuOfOrders(rounds)] as const),
-  ]),
-  isMain: true,
-});
+const cpuOf = (rates: readonly RateRound[]): Chart =>
+  cpuChart(
+    {
+      title: "Where the processor's time of an order goes",
+      caption:
+        "CPU time of each process divided by the orders, closed loop, medians of the rounds.",
+      isMain: true,
+    },
+    "row",
+    STATIONS,
+    [
+      ["bare echo", cpuMedians(singles(rates).map(({ echoCpuUs }) => echoCpuUs))],
+      ...roundsByPart(rates).map(([part, rounds]) => [part, cpuOfOrders(rounds)] as const),
+    ],
+  );
 
 const OFFERED = { label: "offered", unit: "orders/s" } as const;
 

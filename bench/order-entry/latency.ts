@@ -1,5 +1,5 @@
 /** Times at half of the peak rate, by the open-loop generator, against echo and disk. */
-import { type OpenLoopResult, runOpenLoop } from "../load/open-loop.ts";
+import { generatorProblems, type OpenLoopResult, runOpenLoop } from "../load/open-loop.ts";
 import { say } from "../support/options.ts";
 import { fixed, type Headline, type Table, whole } from "../support/report.ts";
 import { median } from "../support/statistics.ts";
@@ -23,8 +23,6 @@ export interface LatencyRound {
   readonly invalid: readonly string[];
 }
 
-/** A generator that reaches less than this share of the rate it was to send is the limit. */
-const SHARE_MIN = 0.99;
 const CEILING_SECONDS = 3;
 const QUICK_CEILING_SECONDS = 1;
 
@@ -88,9 +86,7 @@ export const measureLatency = (bench: Bench, perSecond: number): Promise<Latency
 const problemsOf = (side: string, result: OpenLoopResult): readonly string[] => [
   ...(result.refused > 0 ? [`${side}: ${result.refused} answers were no 201`] : []),
   ...(result.lost > 0 ? [`${side}: ${result.lost} answers did not come`] : []),
-  ...(result.perSecond < SHARE_MIN * result.scheduledPerSecond
-    ? [`${side}: ${whole(result.perSecond)}/s of ${whole(result.scheduledPerSecond)} were sent`]
-    : []),
+  ...generatorProblems(side, result),
 ];
 
 /** Medians over the rounds. */

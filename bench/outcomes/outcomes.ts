@@ -1,4 +1,5 @@
 /** What millions of remembered client order ids cost, and whether checkpoints are felt. */
+import { generatorProblems } from "../load/open-loop.ts";
 import { LATENCY_AXES, latencySeries } from "../support/chart.ts";
 import type { BenchOptions } from "../support/options.ts";
 import { type BenchReport, fixed, type Headline, whole } from "../support/report.ts";
@@ -104,9 +105,7 @@ const warningsOf = ({ orders }: Stalls): readonly string[] => [
   ...(failuresOf(orders) > 0
     ? [`stalls: ${orders.refused} answers were no 201, ${orders.lost} did not come`]
     : []),
-  ...(orders.perSecond < 0.99 * orders.scheduledPerSecond
-    ? [`stalls: ${whole(orders.perSecond)}/s of ${whole(orders.scheduledPerSecond)} were sent`]
-    : []),
+  ...generatorProblems("stalls", orders),
 ];
 
 const conditionsOf = (options: OutcomesOptions & BenchOptions) => ({

@@ -1,5 +1,5 @@
 /** What replication draws. */
-import { type Chart, cpuSeries, LATENCY_AXES, latencySeries } from "../support/chart.ts";
+import { type Chart, cpuChart, LATENCY_AXES, latencySeries } from "../support/chart.ts";
 import { CPU_COLUMNS, type SustainedRun } from "./sustained.ts";
 import type { VisibleRun } from "./visible.ts";
 
@@ -7,20 +7,22 @@ export const replicationCharts = (
   sustained: readonly SustainedRun[],
   visible: VisibleRun | null,
 ): readonly Chart[] => [
-  ...sustained.flatMap((run) => [cpuChart(run), lagChart(run)]),
+  ...sustained.flatMap((run) => [cpuOf(run), lagChart(run)]),
   ...(visible === null ? [] : [visibleChart(visible)]),
 ];
 
-const cpuChart = ({ cpuUs }: SustainedRun): Chart => ({
-  id: "cpu",
-  title: "What an order costs on its whole way to MySQL",
-  caption: "CPU time of each process divided by the orders, while all of them run on this machine.",
-  kind: "stack",
-  x: { label: "run" },
-  y: { label: "CPU time an order", unit: "µs" },
-  series: cpuSeries(CPU_COLUMNS, [["one order", cpuUs]]),
-  isMain: true,
-});
+const cpuOf = ({ cpuUs }: SustainedRun): Chart =>
+  cpuChart(
+    {
+      title: "What an order costs on its whole way to MySQL",
+      caption:
+        "CPU time of each process divided by the orders, while all of them run on this machine.",
+      isMain: true,
+    },
+    "run",
+    CPU_COLUMNS,
+    [["one order", cpuUs]],
+  );
 
 const lagChart = ({ lag }: SustainedRun): Chart => ({
   id: "lag",

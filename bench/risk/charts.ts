@@ -1,21 +1,19 @@
 /** What the benchmark of risk draws. */
-import { type Chart, cpuSeries, LATENCY_AXES, latencySeries } from "../support/chart.ts";
+import { type Chart, cpuChart, LATENCY_AXES, latencySeries } from "../support/chart.ts";
 import { median } from "../support/statistics.ts";
 import { CPU_COLUMNS, type Found, loadsOf, valid } from "./tables.ts";
 
-export const riskCharts = (found: Found): readonly Chart[] => [
-  cpuChart(found),
-  ...grantChart(found),
-];
+export const riskCharts = (found: Found): readonly Chart[] => [cpuOf(found), ...grantChart(found)];
 
-const cpuChart = (found: Found): Chart => ({
-  id: "cpu",
-  title: "What margin and brackets cost",
-  caption: "CPU time of each process divided by the orders, closed loop, medians of the rounds.",
-  kind: "stack",
-  x: { label: "orders" },
-  y: { label: "CPU time an order", unit: "µs" },
-  series: cpuSeries(
+const cpuOf = (found: Found): Chart =>
+  cpuChart(
+    {
+      title: "What margin and brackets cost",
+      caption:
+        "CPU time of each process divided by the orders, closed loop, medians of the rounds.",
+      isMain: true,
+    },
+    "orders",
     CPU_COLUMNS,
     loadsOf(found)
       .filter(([, rounds]) => rounds.length > 0)
@@ -28,9 +26,7 @@ const cpuChart = (found: Found): Chart => ({
           ]),
         ),
       ]),
-  ),
-  isMain: true,
-});
+  );
 
 const grantChart = ({ grants }: Found): readonly Chart[] => {
   const groups = valid(grants)[0]?.result.groups;

@@ -4,7 +4,7 @@
  */
 import type { AccountId } from "../../shards/domain/brands.ts";
 import { homeShardOf } from "../../shards/protocol/home-shard.ts";
-import { type OpenLoopResult, runOpenLoop } from "../load/open-loop.ts";
+import { generatorProblems, type OpenLoopResult, runOpenLoop } from "../load/open-loop.ts";
 import { say } from "../support/options.ts";
 import { fixed, whole } from "../support/report.ts";
 import { deposit, makeTraders, type Trader } from "./accounts.ts";
@@ -28,8 +28,6 @@ const WAITS_EVERY = 10;
 const SPARE = 1.02;
 const WARM_UP_SECONDS = 1;
 const FIRST_FRESH_ACCOUNT = 10_000_001;
-/** A generator that reaches less than this share of the rate it was to send is the limit. */
-const SHARE_MIN = 0.99;
 /** Of the orders that were to wait, at least so many must have; the rest is the generator's edge. */
 const WAITED_MIN = 0.98;
 
@@ -112,9 +110,7 @@ const marketAwayFromHome = (accountId: AccountId): Market => {
 const problemsOf = (result: OpenLoopResult, grants: number, waited: number): readonly string[] => [
   ...(result.refused > 0 ? [`grants: ${result.refused} answers were no 201`] : []),
   ...(result.lost > 0 ? [`grants: ${result.lost} answers did not come`] : []),
-  ...(result.perSecond < SHARE_MIN * result.scheduledPerSecond
-    ? [`grants: ${whole(result.perSecond)}/s of ${whole(result.scheduledPerSecond)} were sent`]
-    : []),
+  ...generatorProblems("grants", result),
   ...(grants < WAITED_MIN * waited
     ? [`grants: banks answered ${grants} requests for ${waited} orders that were to wait`]
     : []),

@@ -66,13 +66,21 @@ export const LATENCY_AXES = {
 } as const satisfies Pick<Chart, "x" | "y">;
 
 /** CPU time by station: a lying bar for each of `bars`, µs for each of `stations` it has. */
-export const cpuSeries = (
+export const cpuChart = (
+  about: Pick<Chart, "title" | "caption" | "isMain">,
+  each: string,
   stations: readonly string[],
   bars: readonly (readonly [name: string, us: Readonly<Record<string, number | undefined>>])[],
-): readonly Series[] =>
-  stations
+): Chart => ({
+  id: "cpu",
+  ...about,
+  kind: "stack",
+  x: { label: each },
+  y: { label: "CPU time an order", unit: "µs" },
+  series: stations
     .map((station) => ({
       name: station,
       points: bars.map(([name, us]): Point => [name, us[station] ?? null]),
     }))
-    .filter(({ points }) => points.some(([, us]) => us !== null));
+    .filter(({ points }) => points.some(([, us]) => us !== null)),
+});

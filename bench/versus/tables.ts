@@ -1,6 +1,6 @@
 /** The comparison's tables and drawings. */
 import { STAGES, type StageSummary } from "../predecessor/profiler.ts";
-import { type Chart, cpuSeries } from "../support/chart.ts";
+import { type Chart, cpuChart } from "../support/chart.ts";
 import { fixed, type Table, whole } from "../support/report.ts";
 import { median } from "../support/statistics.ts";
 import { type Found, medianOf, runsWith, timesOf } from "./found.ts";
@@ -168,17 +168,14 @@ export const chartsOf = (found: Found): readonly Chart[] => {
       series: [{ name: "orders/s", points: rateAt(mainRuns(found)) }],
       isMain: true,
     },
-    {
-      id: "cpu",
-      title: "Where an order's CPU time goes",
-      caption: "Microseconds of CPU time an order at saturation, by process and service.",
-      kind: "stack",
-      x: { label: "CPU time", unit: "µs" },
-      y: { label: "system" },
-      series: cpuSeries(
-        CPU_COLUMNS,
-        mainRuns(found).map((runs, i) => [names[i] ?? "", cpuOf(runs)]),
-      ),
-    },
+    cpuChart(
+      {
+        title: "Where an order's CPU time goes",
+        caption: "Microseconds of CPU time an order at saturation, by process and service.",
+      },
+      "system",
+      CPU_COLUMNS,
+      mainRuns(found).map((runs, i) => [names[i] ?? "", cpuOf(runs)]),
+    ),
   ];
 };

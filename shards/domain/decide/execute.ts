@@ -7,6 +7,7 @@ import { multiplyExact, parseUnits } from "../decimal.ts";
 import type { DomainEvent, PositionChanged } from "../event.ts";
 import type { Instrument } from "../instrument.ts";
 import { isOpen, type Order } from "../order.ts";
+import { remainingUnits } from "../risk/exposure.ts";
 import { fitsMoney, parseMoney } from "../risk/money.ts";
 import { applyFill, type FilledPosition, fitsPosition } from "../risk/position.ts";
 import { realisedBy } from "../risk/realised.ts";
@@ -150,16 +151,14 @@ const readFill = ({ execution, order, instrument }: Matched): Fill | null => {
   return { priceUnits, quantityUnits, feeMinor, feeAsset };
 };
 
-/** The most that the engine may fill: it may have taken up an amendment, or not yet. */
-const fillableUnits = ({ quantityUnits, amendment }: Order): number =>
-  Math.max(quantityUnits, amendment?.quantityUnits ?? 0);
-
 const applyFillOf = (matched: Matched): Applied | QuarantineReason => {
   const { view, order, now } = matched;
   const fill = readFill(matched);
   if (fill === null) return "unreadable";
   const executedUnits = order.executedUnits + fill.quantityUnits;
-  if (executedUnits > fillableUnits(order)) return "overfill";
+  // The engine may have taken up an amendment, or not yet.
+  const fillableUnits = remainingUnits(order);
+  if (fill.quantityUnits > fillableUnits) return "overfill";
   const { accountId, symbol, side, positionSide } = order;
   const before = view.position(accountId, symbol, positionSide);
   const { priceUnits, quantityUnits } = fill;
@@ -170,7 +169,7 @@ const applyFillOf = (matched: Matched): Applied | QuarantineReason => {
   if (!isPlausible(after.realisedMinor) || !fitsTotals(matched, effect)) {
     return "position_impossible";
   }
-  const isFilled = executedUnits === fillableUnits(order);
+  const isFilled = fill.quantityUnits === fillableUnits;
   // More than the order had: so the engine did take the amendment up.
   const taken = isFilled && executedUnits > order.quantityUnits ? order.amendment : null;
   const changes = new Changes(view, now);

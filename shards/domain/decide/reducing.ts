@@ -1,11 +1,10 @@
 /** Live orders that can only reduce a position: all of them fit into it, and the newest give way. */
-import type { Side } from "../order.ts";
 import { isMarket, type Order } from "../order.ts";
 import { bookOf, reducesOnly, remainingUnits, sideOf } from "../risk/exposure.ts";
 import type { Changes } from "./changes.ts";
 import { closableUnits } from "./rules.ts";
 
-type Place = Pick<Order, "accountId" | "symbol" | "positionSide"> & { readonly side: Side };
+type Place = Pick<Order, "accountId" | "symbol" | "positionSide" | "side">;
 
 /** Those that the matching engine may still fill, oldest first. */
 const liveReducing = (
@@ -39,10 +38,10 @@ const sumOf = (orders: readonly Order[]): number =>
 
 const isEnding = ({ status }: Order): boolean => status === "PENDING_CANCEL";
 
-/** The position shrank or turned, and `closableUnits` of it are left on this side. */
-export const cutReducing = (changes: Changes, place: Place, closableUnits: number): void => {
+/** The position shrank or turned, and `leftUnits` of it can still be closed on this side. */
+export const cutReducing = (changes: Changes, place: Place, leftUnits: number): void => {
   const staying = liveReducing(changes, place).filter((order) => !isEnding(order));
-  endNewest(changes, staying, sumOf(staying) - closableUnits);
+  endNewest(changes, staying, sumOf(staying) - leftUnits);
 };
 
 /**
