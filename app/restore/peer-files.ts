@@ -35,6 +35,7 @@ export class PeerFiles {
     const { dataDir, shards, central, now } = options;
     const held: Held[] = [];
     const missing: string[] = [];
+    const centralId = await central.centralId();
     for (const { name, index } of shards) {
       const path = join(dataDir, `${name}.sqlite`);
       if (!existsSync(path)) {
@@ -47,7 +48,7 @@ export class PeerFiles {
         continue;
       }
       held.push(opened);
-      const why = await whyNoUse(opened.file, name, central);
+      const why = await whyNoUse(opened.file, name, { central, centralId });
       if (why !== undefined) missing.push(`${path} ${why}`);
     }
     return new PeerFiles(held, missing);
@@ -85,10 +86,10 @@ export class PeerFiles {
 const whyNoUse = async (
   file: PeerFile,
   name: string,
-  central: CentralReader,
+  { central, centralId }: { readonly central: CentralReader; readonly centralId: string },
 ): Promise<string | undefined> => {
   const { pinned, isReconciling } = file;
-  if (pinned.centralId !== (await central.centralId())) return "belongs to another central store";
+  if (pinned.centralId !== centralId) return "belongs to another central store";
   const epoch = await central.epochOf(name);
   if (pinned.epoch !== epoch) return `is of epoch ${pinned.epoch}, central knows ${epoch}`;
   const cursors = [...(await central.cursors(name))];

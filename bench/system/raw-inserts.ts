@@ -3,7 +3,7 @@ import type { Database } from "bun:sqlite";
 import { rmSync } from "node:fs";
 import { join } from "node:path";
 import { shardSettingsSchema } from "../../shards/config.ts";
-import { Checkpointer } from "../../shards/store/checkpointer.ts";
+import { startCheckpointer } from "./checkpointer.ts";
 import { PlaceCommands } from "./commands.ts";
 import { openFile, openWriter } from "./writer-in-process.ts";
 
@@ -87,14 +87,7 @@ const runRaw = async (
   const settings = shardSettingsSchema.parse({});
   const { database } = await openFile(path, settings);
   database.exec(`PRAGMA synchronous = ${sync}`);
-  const checkpointer = new Checkpointer(database, {
-    path,
-    walBytesMax: settings.walMax,
-    onPressure: () => {},
-    onDied: (reason) => {
-      throw new Error(`the checkpoint thread died: ${reason}`);
-    },
-  });
+  const checkpointer = startCheckpointer(database, path, settings.walMax);
   const begin = database.prepare("BEGIN IMMEDIATE");
   const commit = database.prepare("COMMIT");
   const sequence = database.prepare("UPDATE sequence SET commit_seq = ?");

@@ -16,7 +16,6 @@ import { systemClock } from "../../shards/process/clock.ts";
 import { createLogger } from "../../shards/process/logger.ts";
 import { createRegistry } from "../../shards/process/metrics.ts";
 import type { Answer, ShardTiming } from "../../shards/protocol/answer.ts";
-import { Checkpointer } from "../../shards/store/checkpointer.ts";
 import { hashKey } from "../../shards/store/key-table.ts";
 import { type OpenedShard, openShardFile } from "../../shards/store/open-shard.ts";
 import { ShardStore } from "../../shards/store/shard-store.ts";
@@ -25,6 +24,7 @@ import { WriterMetrics } from "../../shards/writer/metrics.ts";
 import type { RiskTerms } from "../../shards/writer/risk/risk-state.ts";
 import { ShardState } from "../../shards/writer/state.ts";
 import { Writer } from "../../shards/writer/writer.ts";
+import { startCheckpointer } from "./checkpointer.ts";
 
 export const SHARD = "shard1" as ShardName;
 export const SHARD_INDEX = 1;
@@ -75,14 +75,7 @@ export const openWriter = async (options: WriterOptions): Promise<WriterInProces
   if (options.synchronous !== undefined) {
     database.exec(`PRAGMA synchronous = ${options.synchronous}`);
   }
-  const checkpointer = new Checkpointer(database, {
-    path,
-    walBytesMax: settings.walMax,
-    onPressure: () => {},
-    onDied: (reason) => {
-      throw new Error(`the checkpoint thread died: ${reason}`);
-    },
-  });
+  const checkpointer = startCheckpointer(database, path, settings.walMax);
   const store = new ShardStore(
     database,
     {
